@@ -1,0 +1,38 @@
+# A fresh Debian 12 with Python 3.11+, make and git is enough: everything else is set up here.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup frontend messages up test check bench wheel clean
+
+help:
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+
+.venv/.ready: requirements/dev.lock.txt pyproject.toml
+	@deploy/bin/make-venv "$(PYTHON)"
+	@touch $@
+
+setup: .venv/.ready frontend ## create .venv with everything built in
+
+frontend: .venv/.ready ## build styles, islands and translations
+	@$(BIN)/python deploy/bin/build-assets
+
+up: setup ## start Quarterdeck on this machine
+	@$(BIN)/quarterdeck up
+
+check: setup ## lint, types, layers, migrations, translations, docs, fast tests
+	@tests/bin/check
+
+test: setup ## everything, on SQLite and PostgreSQL, with real servers and a real browser
+	@tests/bin/test
+
+bench: setup ## benchmarks; prints figures and ratios
+	@$(BIN)/python -m benchmarks
+
+wheel: setup ## a wheel that carries the built front end
+	@$(BIN)/python -m build --wheel
+
+clean: ## remove what was built
+	rm -rf .venv .tools node_modules dist build src/quarterdeck/web/static/dist

@@ -1,0 +1,1 @@
+"""One append-only, hash-chained record of who did what."""

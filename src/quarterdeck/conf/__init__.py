@@ -1,0 +1,1 @@
+"""Settings, urls, ASGI, Celery: the only place that names every other package."""

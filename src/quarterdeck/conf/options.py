@@ -1,0 +1,222 @@
+"""Every setting of the product, in one table.
+
+A value comes from, strongest first: the environment (`QD_<NAME>`), the TOML file (`quarterdeck.toml` in the data
+directory, or `QD_CONFIG`), the default. The table feeds the reference page, `quarterdeck doctor` and the settings page.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from quarterdeck.core.errors import BadInput
+from quarterdeck.core.names import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting. `read` turns the text of the environment into a value or raises ValueError with a sentence."""
+
+    name: str
+    default: Any
+    help: str
+    read: Callable[[str], Any] = str
+    unit: str = ""
+    secret: bool = False
+
+    @property
+    def env(self) -> str:
+        return f"QD_{self.name.upper()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value in force and where it came from: "environment", "file" or "default"."""
+
+    option: Option
+    value: Any
+    origin: str
+
+
+def _boolean(text: str) -> bool:
+    values = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+    if text.strip().lower() not in values:
+        raise ValueError("expected true or false")
+    return values[text.strip().lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.strip().lstrip("-").isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def _address(text: str) -> str:
+    host, separator, port = text.strip().rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("expected HOST:PORT, for example 127.0.0.1:8000")
+    return text.strip()
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text and urlsplit(text).scheme not in schemes:
+            raise ValueError(f"expected a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        return text
+
+    return read
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"expected one of {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("data", platformdirs.user_data_dir("quarterdeck", appauthor=False), "Directory that holds everything."),
+    Option("listen", "127.0.0.1:8000", "Address of the web pages and the API.", _address),
+    Option(
+        "public_url",
+        "",
+        "Address under which people reach the pages; made from `listen` when empty.",
+        _url("http", "https"),
+    ),
+    Option("intake_http", "127.0.0.1:4318", "Address of the intake's HTTP listener.", _address),
+    Option(
+        "database_url",
+        "",
+        "PostgreSQL for the records, postgresql://user:password@host/name; SQLite when empty.",
+        _url("postgresql", "postgres", "sqlite"),
+        secret=True,
+    ),
+    Option(
+        "clickhouse_url",
+        "",
+        "ClickHouse for telemetry, http://user:password@host:8123/database; embedded engine when empty.",
+        _url("http", "https"),
+        secret=True,
+    ),
+    Option(
+        "broker_url",
+        "",
+        "Celery broker, amqp:// or redis://; embedded broker when empty.",
+        _url("amqp", "amqps", "pyamqp", "redis", "rediss"),
+        secret=True,
+    ),
+    Option("worker_concurrency", 2, "Tasks that one worker runs at the same time.", _whole(1, 1024), "processes"),
+    Option(
+        "engine_memory_mb",
+        1024,
+        "Memory that the embedded engine may use for queries and merges.",
+        _whole(128, 1 << 20),
+        "MB",
+    ),
+    Option("metrics_retention_days", 15, "How long raw samples are kept.", _whole(1, 3650), "days"),
+    Option(
+        "disk_guard_percent",
+        90,
+        "Disk use at which the oldest telemetry partitions are dropped.",
+        _whole(10, 100),
+        "percent",
+    ),
+    Option(
+        "collect_interval_seconds", 10, "How often this machine's metrics are collected.", _whole(1, 3600), "seconds"
+    ),
+    Option(
+        "facts_interval_seconds", 300, "How often this machine's facts are collected.", _whole(10, 86400), "seconds"
+    ),
+    Option("language", "en", "Language of pages before a person chooses one.", _one_of("en", "zh-hans")),
+    Option(
+        "allowed_hosts",
+        ("localhost", "127.0.0.1", "[::1]"),
+        "Host names under which the pages may be asked for.",
+        _names,
+    ),
+    Option("session_hours", 12, "How long a sign-in lasts without use.", _whole(1, 8760), "hours"),
+    Option(
+        "api_rate_per_minute", 600, "Requests that one token may make in a minute.", _whole(1, 10_000_000), "requests"
+    ),
+    Option(
+        "audit_retention_days",
+        730,
+        "Age at which audit records move to signed archive segments.",
+        _whole(30, 36500),
+        "days",
+    ),
+    Option(
+        "audit_syslog_url",
+        "",
+        "Where audit records are forwarded (RFC 5424), udp://, tcp:// or tls://host:port.",
+        _url("udp", "tcp", "tls"),
+    ),
+    Option("oidc_issuer", "", "OpenID Connect issuer for sign-in; off when empty.", _url("https", "http")),
+    Option("oidc_client_id", "", "Client id at the OpenID Connect issuer."),
+    Option("oidc_client_secret", "", "Client secret at the OpenID Connect issuer.", secret=True),
+    Option("log_level", "info", "How much the processes log.", _one_of("debug", "info", "warning", "error")),
+)
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def _read(option: Option, raw: object, origin: str) -> Setting:
+    text = ",".join(map(str, raw)) if isinstance(raw, list) else str(raw)
+    try:
+        return Setting(option, option.read(text), origin)
+    except ValueError as error:
+        shown = "(secret)" if option.secret else f'"{text}"'
+        raise BadInput(
+            f"setting {option.name} is {shown}: {error}",
+            hint=f"{option.help} Set {option.env} or edit the {origin}.",
+            field=option.name,
+        ) from error
+
+
+def _file_values(path: Path) -> dict[str, object]:
+    if not path.is_file():
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadInput(
+            f"{path} cannot be read: {error}", hint="correct the TOML, see docs/reference/settings.md"
+        ) from error
+    for name in values:
+        if name not in _BY_NAME:
+            near = did_you_mean(name, _BY_NAME)
+            raise BadInput(
+                f'{path}: unknown setting "{name}"', hint=near or "see docs/reference/settings.md", field=name
+            )
+    return values
+
+
+def load(environ: Mapping[str, str] | None = None) -> dict[str, Setting]:
+    """Return every setting in force by name. A wrong value raises BadInput with a sentence that names it."""
+    environ = os.environ if environ is None else environ
+    data = Path(environ.get("QD_DATA") or str(_BY_NAME["data"].default))
+    values = _file_values(Path(environ.get("QD_CONFIG") or data / "quarterdeck.toml"))
+    settings: dict[str, Setting] = {}
+    for option in OPTIONS:
+        if option.env in environ:
+            settings[option.name] = _read(option, environ[option.env], "environment")
+        elif option.name in values:
+            settings[option.name] = _read(option, values[option.name], "file")
+        else:
+            settings[option.name] = Setting(option, option.default, "default")
+    return settings

@@ -1,0 +1,1 @@
+"""Query language, errors, plug-in loading, clock, units, ids: no tables, no domain nouns."""

@@ -1,0 +1,14 @@
+"""Work to do after the commit, queued by name so that no package imports another's tasks."""
+
+from __future__ import annotations
+
+from celery import current_app
+from django.db import transaction
+
+
+def later(task: str, *args: object) -> None:
+    """Queue Celery task `task` ("package.function") once the current transaction commits.
+
+    Messages carry ids, never records: the truth is in the database, so a lost or doubled message costs time only.
+    """
+    transaction.on_commit(lambda: current_app.send_task(task, args=args))

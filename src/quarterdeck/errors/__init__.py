@@ -1,0 +1,1 @@
+"""Error tracking. Empty until error events are received."""

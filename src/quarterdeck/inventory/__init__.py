@@ -1,0 +1,1 @@
+"""The one inventory: types, items, relations, identities, history, reconciliation."""

@@ -1,0 +1,1 @@
+"""Runs: query -> hosts -> output. Empty until runs are built."""

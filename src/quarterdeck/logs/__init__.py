@@ -1,0 +1,1 @@
+"""Log search, patterns, live tail. Empty until logs are received."""

@@ -1,0 +1,1 @@
+"""Collection of measurements, checks, rules, alerts."""

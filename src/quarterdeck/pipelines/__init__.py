@@ -1,0 +1,1 @@
+"""Repositories, builds, artifacts. Empty until pipelines are built."""

@@ -1,0 +1,1 @@
+"""Transports to other machines. Empty until runs are built."""

@@ -1,0 +1,1 @@
+"""Packages, advisories, findings. Empty until scanning is built."""

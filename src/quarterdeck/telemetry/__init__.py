@@ -1,0 +1,1 @@
+"""The engine and its tables: metrics today, logs, spans and errors later."""

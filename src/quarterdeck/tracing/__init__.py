@@ -1,0 +1,1 @@
+"""Traces, service map, RED figures, slow statements. Empty until traces are received."""
