@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
 from django.core.asgi import get_asgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
 application = get_asgi_application()

@@ -121,6 +121,13 @@ OPTIONS: tuple[Option, ...] = (
         _url("amqp", "amqps", "pyamqp", "redis", "rediss"),
         secret=True,
     ),
+    Option(
+        "broker_visibility_seconds",
+        3600,
+        "Redis only: how long a task that a killed worker held takes to come back.",
+        _whole(1, 86400),
+        "seconds",
+    ),
     Option("worker_concurrency", 2, "Tasks that one worker runs at the same time.", _whole(1, 1024), "processes"),
     Option(
         "engine_memory_mb",

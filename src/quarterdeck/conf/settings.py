@@ -25,6 +25,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "access.User"
 
 INSTALLED_APPS = [
+    "quarterdeck.conf",
     "quarterdeck.audit",
     "quarterdeck.access",
     "quarterdeck.telemetry",

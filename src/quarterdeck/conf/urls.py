@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from importlib.util import find_spec
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from quarterdeck.conf import health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("accounts/", include("allauth.urls")),
+]
+for prefix, module in (("api/v1/", "quarterdeck.api.urls"), ("", "quarterdeck.web.urls")):
+    if find_spec(module):
+        urlpatterns.append(path(prefix, include(module)))
