@@ -161,6 +161,8 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "api_rate_per_minute", 600, "Requests that one token may make in a minute.", _whole(1, 10_000_000), "requests"
     ),
+    Option("request_max_mb", 16, "Largest body of one API request, files excepted.", _whole(1, 1024), "MB"),
+    Option("upload_max_mb", 512, "Largest file that may be uploaded.", _whole(1, 102_400), "MB"),
     Option(
         "audit_retention_days",
         730,

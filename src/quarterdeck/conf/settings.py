@@ -45,9 +45,11 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "django_celery_beat",
     "django_htmx",
+    "ninja",
 ]
 
 MIDDLEWARE = [
+    "quarterdeck.api.edge.ApiEdge",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -143,6 +145,9 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+
+# Bodies that are held in memory; uploaded files are not, and have a limit of their own (`upload_max_mb`).
+DATA_UPLOAD_MAX_MEMORY_SIZE = QD["request_max_mb"] << 20
 
 SESSION_COOKIE_AGE = QD["session_hours"] * 3600
 SESSION_COOKIE_HTTPONLY = True
