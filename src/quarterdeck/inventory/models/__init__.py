@@ -1,0 +1,53 @@
+"""Tables of the inventory. JSON is the truth of an item; hot columns and a side index answer the traffic.
+
+    ItemType ── Attribute                 what items may be; users add both at run time
+    Item ┬─ ItemIndex, ItemUnique         derived from `attributes`, written in the same transaction
+         ├─ Identity                      keys by which a source's record finds its item
+         ├─ Observation                   what each source last said, kept apart so that merge and split are reversible
+         ├─ Relation                      directed, typed edge to another item
+         ├─ Change (in a ChangeSet)       field-level history
+         └─ TimelineEvent                 what happened to the item
+
+Everything here is written by `inventory.actions` only; reads live in `inventory.queries`.
+"""
+
+from quarterdeck.inventory.models.history import Change, ChangeSet, TimelineEvent
+from quarterdeck.inventory.models.items import (
+    Drift,
+    Identity,
+    Item,
+    ItemIndex,
+    ItemText,
+    ItemUnique,
+    Observation,
+    Relation,
+)
+from quarterdeck.inventory.models.kinds import Kind, Lifecycle, State
+from quarterdeck.inventory.models.types import Attribute, Catalogue, ItemType
+from quarterdeck.inventory.models.work import Import, Merge, MergeProposal, SavedView, SyncRun
+
+__all__ = [
+    "Attribute",
+    "Catalogue",
+    "Change",
+    "ChangeSet",
+    "Drift",
+    "Identity",
+    "Import",
+    "Item",
+    "ItemIndex",
+    "ItemSecret",
+    "ItemText",
+    "ItemType",
+    "ItemUnique",
+    "Kind",
+    "Lifecycle",
+    "Merge",
+    "MergeProposal",
+    "Observation",
+    "Relation",
+    "SavedView",
+    "State",
+    "SyncRun",
+    "TimelineEvent",
+]
