@@ -1,0 +1,1 @@
+"""Inventory files in and out: what is exported imports again unchanged."""
