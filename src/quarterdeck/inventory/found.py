@@ -9,8 +9,6 @@ from typing import Any
 
 Json = Any  # what `json.loads` returns
 
-_NOTHING: Mapping[str, Json] = MappingProxyType({})
-
 # Identity kinds by strength. 1-3 merge by themselves; 4-7 merge when the value is unique on both sides and nothing
 # stronger contradicts; 8 only proposes. Machine ids and even SMBIOS UUIDs are not unique on cloned machines.
 STRENGTHS: Mapping[str, int] = MappingProxyType(
@@ -45,12 +43,12 @@ class Found:
     type: str
     external_id: str
     name: str = ""
-    attributes: Mapping[str, Json] = _NOTHING
+    attributes: Mapping[str, Json] = field(default_factory=dict)
     identities: Sequence[tuple[str, str]] = ()
     relations: Sequence[tuple[str, str, str]] = ()
     state: str = ""
     raw_state: str = ""
-    labels: Mapping[str, str] = _NOTHING
+    labels: Mapping[str, str] = field(default_factory=dict)
     env: str = ""
     provider: str = ""
     account: str = ""
