@@ -30,7 +30,7 @@ def identify(request: HttpRequest) -> Actor:
     known: Actor | None = getattr(request, "actor", None)
     if known is not None:
         return known
-    actor = actor_of(request)
+    actor: Actor = actor_of(request)
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated(_("sign in or send a token"), hint=TOKEN_HINT)
     if actor.kind is ActorKind.USER and check_csrf(request) is not None:

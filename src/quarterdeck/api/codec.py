@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 from django.http import HttpRequest
@@ -49,7 +49,7 @@ class JsonParser(Parser):
 
 
 class OrjsonRenderer(BaseRenderer):
-    media_type: ClassVar[str] = "application/json"
+    media_type = "application/json"
 
     def render(self, request: HttpRequest, data: Any, *, response_status: int) -> bytes:
         return orjson.dumps(data, default=str, option=orjson.OPT_NON_STR_KEYS)

@@ -148,9 +148,13 @@ TOKEN_HINT = "send Authorization: Bearer TOKEN; quarterdeck token create makes o
 
 def install(api: NinjaAPI) -> None:
     """Make `api` answer every exception as a problem; none shows a traceback."""
-    api.add_exception_handler(OpsError, of_ops_error)
-    api.add_exception_handler(ValidationError, _invalid)
-    api.add_exception_handler(HttpError, _of_http_error)
-    api.add_exception_handler(Http404, _of_missing)
-    api.add_exception_handler(OperationalError, _of_busy_records)
-    api.add_exception_handler(Exception, _of_bug)
+    handlers: dict[type[Exception], Any] = {
+        OpsError: of_ops_error,
+        ValidationError: _invalid,
+        HttpError: _of_http_error,
+        Http404: _of_missing,
+        OperationalError: _of_busy_records,
+        Exception: _of_bug,
+    }
+    for kind, handler in handlers.items():
+        api.add_exception_handler(kind, handler)

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from itertools import chain, islice
 from typing import Annotated, Any
 
@@ -90,21 +91,26 @@ def _cell(value: Any) -> str:
     return text[: _MAX_CELL - 1] + "…" if sys.stdout.isatty() and len(text) > _MAX_CELL else text
 
 
-def _padded(text: str, width: int) -> str:
+def _width(text: str) -> int:
+    """Return how many columns of a terminal `text` takes; Chinese takes two for each character."""
+    if text.isascii():
+        return len(text)
     from rich.cells import cell_len
 
-    return text + " " * max(0, width - cell_len(text))
+    return cell_len(text)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * max(0, width - _width(text))
 
 
 def _table(rows: Iterable[Row], columns: Sequence[str]) -> Iterator[str]:
     """Yield lines. Widths come from the first rows, so that a list of any length needs no more memory than those."""
-    from rich.cells import cell_len
-
     rows = iter(rows)
     sample = list(islice(rows, _SAMPLE_ROWS))
     cells = [[_cell(value_at(row, column)) for column in columns] for row in sample]
     titles = [column.rpartition(".")[2].upper() for column in columns]
-    widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(titles, *cells, strict=True)]
     header = "  ".join(map(_padded, titles, widths)).rstrip()
     yield typer.style(header, bold=True) if _colours() else header
     for row in chain(sample, rows):
@@ -129,10 +135,26 @@ def to_json(value: Any) -> str:
     return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
+@cache
+def _yaml_dumper() -> Any:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes whatever holds a character that must be escaped: only quoted text can hold an escape."""
+
+    def text(dumper: Any, value: str) -> Any:
+        style = None if value.isprintable() else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return Dumper
+
+
 def to_yaml(value: Any) -> str:
     import yaml
 
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False)
+    text: str = yaml.dump(value, Dumper=_yaml_dumper(), allow_unicode=True, sort_keys=False)
+    return "".join(c if c.isprintable() or c == "\n" else f"\\U{ord(c):08x}" for c in text)
 
 
 def _csv_cell(value: Any) -> str:
