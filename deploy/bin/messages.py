@@ -1,8 +1,9 @@
-"""The translations: collect strings, update the catalogue, compile it, check it. Needs Babel only, no system package.
+"""The translations: collect strings, update the catalogue, check it. Needs Babel only, no system package.
 
     python deploy/bin/messages.py update     bring django.po up to date with the code; new strings stay empty
-    python deploy/bin/messages.py compile    django.po -> django.mo, what the running product reads
     python deploy/bin/messages.py check      exit 1 and say what is missing, fuzzy, different or not marked
+
+`deploy/bin/build-assets` compiles django.po to the django.mo that the running product reads.
 
 Strings come from Python (`_`, `gettext`, `ngettext` ...), from templates (Django's own `templatize`), and from the
 settings table, whose help texts are shown on the settings page.
@@ -18,7 +19,6 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_python
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -145,13 +145,6 @@ def _translated(message: Message) -> bool:
     return bool(strings) and all(strings) and not message.fuzzy
 
 
-def compile_catalogues() -> None:
-    """Write each django.mo beside its django.po."""
-    for locale in LOCALES:
-        with catalogue_path(locale).with_suffix(".mo").open("wb") as file:
-            write_mo(file, read(locale))
-
-
 def _placeholders(text: str) -> set[str]:
     return {match.group(0) for match in _PLACEHOLDER.finditer(text)}
 
@@ -198,8 +191,6 @@ def main(arguments: list[str]) -> int:
     command = arguments[0] if len(arguments) == 1 else ""
     if command == "update":
         update()
-    elif command == "compile":
-        compile_catalogues()
     elif command == "check":
         found = check()
         print(*found, f"{len(found)} findings" if found else "translations are complete", sep="\n")  # noqa: T201
