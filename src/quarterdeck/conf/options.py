@@ -150,6 +150,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "facts_interval_seconds", 300, "How often this machine's facts are collected.", _whole(10, 86400), "seconds"
     ),
+    Option("docker_socket", "/var/run/docker.sock", "Socket of the Docker Engine that is taken into the inventory."),
     Option("language", "en", "Language of pages before a person chooses one.", _one_of("en", "zh-hans")),
     Option(
         "allowed_hosts",
