@@ -1,0 +1,1 @@
+"""Sources of the inventory: one file per source, each exporting `PLUGIN = Connector(...)`."""

@@ -1,0 +1,70 @@
+"""A Docker Engine of the tests' own: own data and socket, no firewall rules, an image made of this system's `sleep`."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import docker
+
+IMAGE = "quarterdeck-test:1"
+_START_SECONDS = 60
+
+
+@contextmanager
+def engine() -> Iterator[str]:
+    """Run dockerd in a directory of its own and yield its URL, `unix:///...`; everything is removed afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="qd-dockerd-"))
+    url = f"unix://{directory}/docker.sock"
+    command = ["dockerd", "--host", url, "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
+    command += ["--pidfile", f"{directory}/pid", "--iptables=false", "--ip6tables=false"]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _wait(url, process, directory / "log")
+        _load_image(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            docker.DockerClient(base_url=url, version="auto").close()
+        except docker.errors.DockerException:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"dockerd did not start:\n{log.read_text()[-2000:]}")
+
+
+def _load_image(url: str) -> None:
+    client = docker.DockerClient(base_url=url, version="auto")
+    name, tag = IMAGE.split(":")
+    client.api.import_image_from_data(_root_file_system(), repository=name, tag=tag)
+    client.close()
+
+
+def _root_file_system() -> bytes:
+    """`sleep` with the libraries that it needs: no registry, no download."""
+    binary = shutil.which("sleep") or "/bin/sleep"
+    libraries = re.findall(
+        r"(/\S+)", subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
+    )
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in [binary, *libraries]:
+            archive.add(Path(path).resolve(), arcname="bin/sleep" if path == binary else path.lstrip("/"))
+    return buffer.getvalue()
