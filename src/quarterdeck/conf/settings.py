@@ -51,6 +51,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "quarterdeck.api.edge.ApiEdge",
     "django.middleware.security.SecurityMiddleware",
+    "quarterdeck.web.middleware.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -61,6 +62,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "quarterdeck.web.middleware.OpsErrors",
 ]
 
 TEMPLATES = [
@@ -74,6 +76,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "quarterdeck.web.context.shell",
             ],
         },
     }
@@ -145,6 +148,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+# Built files have their content's hash in the name, so a browser may keep them for ever.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"/dist/.+-[A-Z0-9]{8}\.\w+$"
 
 # Bodies that are held in memory; uploaded files are not, and have a limit of their own (`upload_max_mb`).
 DATA_UPLOAD_MAX_MEMORY_SIZE = QD["request_max_mb"] << 20

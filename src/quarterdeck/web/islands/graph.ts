@@ -1,0 +1,3 @@
+import type { Island } from "./app";
+const chart: Island = () => {};
+export default chart;

@@ -1,0 +1,51 @@
+"""The sidebar: one row per page. It also feeds Ctrl-K."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from quarterdeck.access.checks import may
+from quarterdeck.audit.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class NavEntry:
+    """A page in the sidebar, shown to whoever holds `verb` ("" for everybody) on something.
+
+    `keywords` are further words under which Ctrl-K finds it.
+    """
+
+    group: str | Promise
+    title: str | Promise
+    url_name: str
+    icon: str
+    verb: str = ""
+    keywords: str = ""
+
+    @property
+    def url(self) -> str:
+        return reverse(self.url_name)
+
+
+_FLEET = _("Fleet")
+
+NAVIGATION: tuple[NavEntry, ...] = (
+    NavEntry(_FLEET, _("Overview"), "web:overview", "layout-dashboard", "inventory.view", "home dashboard"),
+    NavEntry(_FLEET, _("Items"), "web:items", "list-details", "inventory.view", "inventory hosts assets"),
+    NavEntry(_FLEET, _("Topology"), "web:topology", "topology-star-3", "inventory.view", "graph map relations"),
+)
+
+
+def entries_for(actor: Actor) -> list[NavEntry]:
+    """Return the pages that `actor` may open, in order."""
+    return [entry for entry in NAVIGATION if not entry.verb or may(actor, entry.verb)]
+
+
+def is_current(entry: NavEntry, request: HttpRequest) -> bool:
+    """True on the page itself and below it."""
+    return request.path == entry.url or (entry.url != "/" and request.path.startswith(f"{entry.url.rstrip('/')}/"))

@@ -1,0 +1,26 @@
+"""The tabs of the pages about oneself, some of which are django-allauth's views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+register = template.Library()
+
+
+@register.inclusion_tag("web/components/tabs.html", takes_context=True)
+def account_tabs(context: template.Context) -> dict[str, Any]:
+    """`{% account_tabs %}`: profile, password, second factor, sessions, tokens."""
+    path = context["request"].path
+    rows = (
+        (_("Profile"), reverse("web:profile"), "user"),
+        (_("Password"), reverse("account_change_password"), "lock"),
+        (_("Second factor"), reverse("mfa_index"), "shield-lock"),
+        (_("Sessions"), reverse("web:sessions"), "devices"),
+        (_("Tokens"), reverse("web:my_tokens"), "key"),
+    )
+    tabs = [{"title": title, "url": url, "icon": icon, "current": path.startswith(url)} for title, url, icon in rows]
+    return {"tabs": tabs, "label": _("My account")}
