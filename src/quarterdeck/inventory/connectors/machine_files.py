@@ -16,9 +16,9 @@ _DMI = ("sys_vendor", "product_name", "product_version", "product_serial", "prod
         "chassis_asset_tag", "board_vendor", "board_name", "bios_vendor", "bios_version", "bios_date")  # fmt: skip
 # What vendors write where no serial number was burnt in.
 _NO_SERIAL = re.compile(
-    r"^(?:|0+|f+|x+|\.+|-+|none|null|n/?a|not (?:specified|available|applicable|set|present)|unknown|"
-    r"default(?: string)?|to be filled by o\.?e\.?m\.?|o\.?e\.?m\.?|system serial number|chassis serial number|serial number|123456789\d*|"
-    r"0123456789\w*|invalid|empty|tbd|test|sn|asset.?tag|no asset.*)$",
+    r"^(?:|0+|f+|x+|\.+|-+|none|null|n/?a|not (?:specified|available|applicable|set|present)|unknown|invalid|empty|tbd|"
+    r"test|sn|default(?: string)?|to be filled by o\.?e\.?m\.?|o\.?e\.?m\.?|(?:system |chassis )?serial number|"
+    r"123456789\d*|0123456789\w*|asset.?tag|no asset.*)$",
     re.IGNORECASE,
 )
 _NO_UUID = re.compile(r"^(?:0{8}-0{4}-0{4}-0{4}-0{12}|f{8}-f{4}-f{4}-f{4}-f{12}|03000200-0400-0500-0006-000700080009)$")
