@@ -44,7 +44,7 @@ def instance(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instance]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PATCH = do
+        do_GET = do_POST = do_PATCH = do  # noqa: N815 - names that http.server looks for
 
         def log_message(self, *args: Any) -> None:
             """Quiet."""
