@@ -137,6 +137,8 @@ OPTIONS: tuple[Option, ...] = (
         "MB",
     ),
     Option("metrics_retention_days", 15, "How long raw samples are kept.", _whole(1, 3650), "days"),
+    Option("metrics_5m_retention_days", 400, "How long 5-minute roll-ups are kept.", _whole(1, 36500), "days"),
+    Option("metrics_1h_retention_days", 1825, "How long 1-hour roll-ups are kept.", _whole(1, 36500), "days"),
     Option(
         "disk_guard_percent",
         90,
