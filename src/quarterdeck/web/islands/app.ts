@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import "bootstrap/js/dist/dropdown";
 import { startDialogs } from "./dialogs";
+import { startForms } from "./forms";
 import { startPalette } from "./palette";
 import { startQueryBoxes } from "./query";
 import { startSelection } from "./selection";
@@ -49,6 +50,7 @@ document.addEventListener("htmx:configRequest", (event) => {
 startShell();
 startToasts();
 startDialogs();
+startForms();
 startTimes();
 startPalette();
 startQueryBoxes();

@@ -1,0 +1,44 @@
+// What forms need beyond HTML: fields that belong to a kind, and files that are dropped.
+//
+//   <form data-kind-form> <select name="kind">… <div data-kinds="integer number">…   shown for these kinds only
+//   <label class="qd-drop" data-drop> <input type="file"> <span data-drop-name>…     takes a dropped file
+
+function showKinds(form: HTMLElement): void {
+  const kind = form.querySelector<HTMLSelectElement>("[name=kind]")?.value ?? "";
+  for (const part of form.querySelectorAll<HTMLElement>("[data-kinds]")) {
+    part.hidden = !(part.dataset["kinds"] ?? "").split(" ").includes(kind);
+  }
+}
+
+function showName(drop: HTMLElement): void {
+  const file = drop.querySelector<HTMLInputElement>("input[type=file]")?.files?.[0];
+  const name = drop.querySelector("[data-drop-name]");
+  if (file && name) name.textContent = file.name;
+}
+
+function onDrag(event: DragEvent): void {
+  const drop = (event.target as Element).closest?.<HTMLElement>("[data-drop]");
+  for (const other of document.querySelectorAll("[data-drop].is-over")) {
+    if (other !== drop || event.type === "drop") other.classList.remove("is-over");
+  }
+  if (!drop) return;
+  event.preventDefault();
+  if (event.type === "dragover") drop.classList.add("is-over");
+  const input = drop.querySelector<HTMLInputElement>("input[type=file]");
+  if (event.type !== "drop" || !input || !event.dataTransfer?.files.length) return;
+  input.files = event.dataTransfer.files;
+  showName(drop);
+}
+
+export function startForms(): void {
+  for (const form of document.querySelectorAll<HTMLElement>("[data-kind-form]")) showKinds(form);
+  document.addEventListener("change", (event) => {
+    const target = event.target as Element;
+    const form = target.closest<HTMLElement>("[data-kind-form]");
+    if (form && target.matches("[name=kind]")) showKinds(form);
+    const drop = target.closest<HTMLElement>("[data-drop]");
+    if (drop) showName(drop);
+  });
+  document.addEventListener("dragover", onDrag);
+  document.addEventListener("drop", onDrag);
+}
