@@ -16,3 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 for prefix, module in (("api/v1/", "quarterdeck.api.urls"), ("", "quarterdeck.web.urls")):
     if find_spec(module):
         urlpatterns.append(path(prefix, include(module)))
+
+handler400 = "quarterdeck.web.errors.bad_request"
+handler403 = "quarterdeck.web.errors.forbidden"
+handler404 = "quarterdeck.web.errors.not_found"
+handler500 = "quarterdeck.web.errors.server_error"
