@@ -37,7 +37,7 @@ class Found:
     `[("runs_on", "host", "db1")]`: relation type, then a type's code with the target's external id (of the same
     source) or name, or an identity's kind with its value. `state` is one of `models.State`, the source's own word goes
     to `raw_state`. `gone` is an explicit word that the thing exists no more. `row` is the number shown in errors
-    (counted from 1 when it is not given).
+    (counted from 1 when it is not given). `item_id` is the item itself, where an importer knows it.
     """
 
     type: str
@@ -57,6 +57,7 @@ class Found:
     owner: str = ""
     gone: bool = False
     row: int | None = None
+    item_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

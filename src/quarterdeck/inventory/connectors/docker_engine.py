@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory.connectors import this_machine
 from quarterdeck.inventory.connectors.connector import Connector, Page, PartOfPass, Session
-from quarterdeck.inventory.found import Found
+from quarterdeck.inventory.found import STRENGTHS, Found
 
 TIMEOUT_SECONDS = 20
 _STATES = {
@@ -80,7 +80,7 @@ def pages(session: Session) -> Iterator[Page]:
         yield base
         for kind, listing in _LISTINGS.items():
             try:
-                yield {"kind": kind, "engine": base["engine"], "rows": listing(engine, session)}
+                yield {"kind": kind, "host": base["host"], "rows": listing(engine, session)}
             except _FAILURES as error:
                 failed.append(f"{kind}: {error}")
     if failed:
@@ -98,13 +98,20 @@ def _engine_page(engine: docker.DockerClient) -> Page:
         "DefaultRuntime",
         "LiveRestoreEnabled",
     )
+    machine = this_machine.identity_facts()
     return {
         "kind": "engine",
-        "engine": info["ID"],
+        # Without a key of its own the machine is found by its name, as the machine's own source called it.
+        "host": info["ID"] if is_identified(machine) else machine["hostname"],
         "info": {name: info.get(name) for name in wanted},
         "swarm": (info.get("Swarm") or {}).get("LocalNodeState", "inactive"),
-        "machine": this_machine.identity_facts(),
+        "machine": machine,
     }
+
+
+def is_identified(machine: Page) -> bool:
+    """Whether a machine has a key that two sources may be merged by; a host name only proposes."""
+    return any(STRENGTHS[kind] < STRENGTHS["hostname"] for kind, _value in this_machine.identities(machine))
 
 
 def _containers(engine: docker.DockerClient, session: Session) -> list[dict[str, Any]]:
@@ -161,11 +168,12 @@ _LISTINGS = {
 
 def found(page: Page) -> Iterable[Found]:
     if page["kind"] == "engine":
-        yield _host(page)
+        if is_identified(page["machine"]):
+            yield _host(page)
     else:
         make = _MAKERS[page["kind"]]
         for row in page["rows"]:
-            yield make(row, page["engine"])
+            yield make(row, page["host"])
 
 
 def _host(page: Page) -> Found:
@@ -180,7 +188,7 @@ def _host(page: Page) -> Found:
     }
     return Found(
         type="host",
-        external_id=page["engine"],
+        external_id=page["host"],
         name=page["machine"]["hostname"],
         attributes=_present(attributes),
         identities=this_machine.identities(page["machine"]),
@@ -204,7 +212,7 @@ def _labels(labels: Mapping[str, str] | None) -> dict[str, str]:
     return {name: value for name, value in sorted((labels or {}).items()) if name and len(name) < 127}
 
 
-def _container(row: Mapping[str, Any], engine: str) -> Found:
+def _container(row: Mapping[str, Any], host: str) -> Found:
     state, config, host_config = row["State"], row["Config"], row["HostConfig"]
     networks = row["NetworkSettings"].get("Networks") or {}
     addresses = [one["IPAddress"] for one in networks.values() if one.get("IPAddress")]
@@ -236,7 +244,7 @@ def _container(row: Mapping[str, Any], engine: str) -> Found:
         name=row["Name"].lstrip("/"),
         attributes=_present(attributes),
         identities=[("docker_id", row["Id"])],
-        relations=_container_relations(row, engine, networks),
+        relations=_container_relations(row, host, networks),
         state=_STATES.get(state["Status"], "unknown"),
         raw_state=state["Status"],
         labels=_labels(config.get("Labels")),
@@ -245,11 +253,11 @@ def _container(row: Mapping[str, Any], engine: str) -> Found:
 
 
 def _container_relations(
-    row: Mapping[str, Any], engine: str, networks: Mapping[str, Any]
+    row: Mapping[str, Any], host: str, networks: Mapping[str, Any]
 ) -> list[tuple[str, str, str]]:
     mounted = {mount["Name"] for mount in row.get("Mounts") or [] if mount.get("Type") == "volume"}
     return [
-        ("runs_on", "host", engine),
+        ("runs_on", "host", host),
         ("uses_image", "image", row["Image"]),
         *(
             ("attached_to", "network", _network_key(name, one.get("NetworkID", "")))
@@ -281,7 +289,7 @@ def _mount(mount: Mapping[str, Any]) -> dict[str, Any]:
     return _present(values)
 
 
-def _image(row: Mapping[str, Any], engine: str) -> Found:
+def _image(row: Mapping[str, Any], host: str) -> Found:
     tags = sorted(tag for tag in row.get("RepoTags") or [] if tag != "<none>:<none>")
     digests = sorted(digest for digest in row.get("RepoDigests") or [] if digest != "<none>@<none>")
     attributes = {
@@ -296,11 +304,11 @@ def _image(row: Mapping[str, Any], engine: str) -> Found:
         name=next(iter(tags), row["Id"].removeprefix("sha256:")[:12]),
         attributes=_present(attributes),
         labels=_labels(row.get("Labels")),
-        relations=[("stored_on", "host", engine)],
+        relations=[("stored_on", "host", host)],
     )
 
 
-def _network(row: Mapping[str, Any], engine: str) -> Found:
+def _network(row: Mapping[str, Any], host: str) -> Found:
     configs = (row.get("IPAM") or {}).get("Config") or []
     attributes = {
         "driver": row.get("Driver"),
@@ -320,7 +328,7 @@ def _network(row: Mapping[str, Any], engine: str) -> Found:
         name=row["Name"],
         attributes=_present(attributes),
         labels=_labels(row.get("Labels")),
-        relations=[("runs_on", "host", engine)],
+        relations=[("runs_on", "host", host)],
     )
 
 
@@ -328,7 +336,7 @@ def _subnet(text: str) -> str:
     return str(ipaddress.ip_network(text, strict=False))
 
 
-def _volume(row: Mapping[str, Any], engine: str) -> Found:
+def _volume(row: Mapping[str, Any], host: str) -> Found:
     attributes = {
         "driver": row.get("Driver"),
         "mountpoint": row.get("Mountpoint"),
@@ -340,11 +348,11 @@ def _volume(row: Mapping[str, Any], engine: str) -> Found:
         name=row["Name"],
         attributes=_present(attributes),
         labels=_labels(row.get("Labels")),
-        relations=[("stored_on", "host", engine)],
+        relations=[("stored_on", "host", host)],
     )
 
 
-def _gone(row: Mapping[str, Any], engine: str) -> Found:
+def _gone(row: Mapping[str, Any], host: str) -> Found:
     key = _network_key(row["name"], row["id"]) if row["kind"] == "network" else row["id"]
     return Found(type=row["kind"], external_id=key, name=row["name"], gone=True)
 

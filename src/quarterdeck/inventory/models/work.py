@@ -98,5 +98,7 @@ class Import(models.Model):
     rows_total = models.PositiveIntegerField(null=True)
     result = models.JSONField(default=dict)
     actor = models.CharField(max_length=150)
+    actor_kind = models.CharField(max_length=12)
+    actor_id = models.CharField(max_length=40, blank=True)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

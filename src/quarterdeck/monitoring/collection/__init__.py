@@ -1,0 +1,1 @@
+"""Metrics of this machine and its containers, read every few seconds."""
