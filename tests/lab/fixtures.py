@@ -1,0 +1,42 @@
+"""The laboratory as pytest fixtures. Those of the session are started once, by the first test that asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.lab.chromium import chromium as start_chromium
+from tests.lab.instances import Instance, running_instance
+from tests.lab.postgres import postgres as start_postgres
+from tests.lab.sshd import SshServer
+from tests.lab.sshd import sshd as start_sshd
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[Instance]:
+    """A running Quarterdeck, shared: a test leaves it as usable as it found it."""
+    with running_instance() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with start_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def sshd() -> Iterator[SshServer]:
+    with start_sshd() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL of the session's own."""
+    with start_postgres() as url:
+        yield url

@@ -1,0 +1,133 @@
+"""A whole running Quarterdeck: `quarterdeck up` on a directory and on ports of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.lab.parts import Server, directory, free_port
+
+QUARTERDECK = [sys.executable, "-m", "quarterdeck"]
+READY_SECONDS = 120
+
+
+class Instance:
+    """`url` serves the pages; `token` is an administrator's; `set_up_link` works once, for the first person."""
+
+    def __init__(self, data: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.data = data
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.url = f"http://{self.listen}"
+        self.environment = {
+            # The suite may run on PostgreSQL; an instance's database is its own unless a test says otherwise.
+            **{name: value for name, value in os.environ.items() if not name.startswith("QD_")},
+            "QD_INTAKE_HTTP": f"127.0.0.1:{free_port()}",
+            "QD_DATA": str(data),
+            **(environment or {}),
+        }
+        self._token = ""
+        self.server: Server | None = None
+
+    def start(self, *, wait: bool = True) -> Server:
+        """Start it in the background; with `wait`, return when all its processes serve."""
+        command = [*QUARTERDECK, "up", "--data", self.data, "--listen", self.listen]
+        self.server = Server(["env", "-i", *self._assignments(), *command], self.data.with_name("up.log"))
+        if wait:
+            self.wait_ready()
+        return self.server
+
+    def _assignments(self) -> list[str]:
+        return [f"{name}={value}" for name, value in self.environment.items()]
+
+    def stop(self) -> int:
+        return self.server.stop() if self.server else 0
+
+    def wait_ready(self) -> None:
+        assert self.server is not None
+        deadline = time.monotonic() + READY_SECONDS
+        while (answer := self.get("/readyz"))[0] != 200:
+            if self.server.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"not ready: {answer}\n{self.output()}\n{self.logs()}")
+            time.sleep(0.1)
+
+    def get(self, path: str, *, token: str = "") -> tuple[int, Any]:
+        """Return `(status, JSON or text)` of a GET; `(0, reason)` when nobody answers."""
+        request = urllib.request.Request(self.url + path)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, _decoded(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _decoded(error.read())
+        except OSError as error:
+            return 0, str(error)
+
+    def run(self, *words: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run a `quarterdeck` command with this instance's environment."""
+        environment = {**self.environment, **more}
+        done = subprocess.run(
+            [*QUARTERDECK, *words], env=environment, capture_output=True, text=True, check=False, timeout=READY_SECONDS
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    @property
+    def token(self) -> str:
+        if not self._token:
+            created = self.run("token", "create", "--data", str(self.data), "--name", "lab", "--role", "admin")
+            self._token = created.stdout.strip()
+        return self._token
+
+    def qd(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a `qd` command against the running instance as an administrator."""
+        return self.run(*words, check=check, QD_URL=self.url, QD_TOKEN=self.token)
+
+    @property
+    def set_up_link(self) -> str:
+        found = re.search(r"http://\S+", self.output().partition("first start")[2])
+        assert found, f"no set-up link in:\n{self.output()}"
+        return found.group(0)
+
+    def output(self) -> str:
+        """What the person at the console saw."""
+        return self.data.with_name("up.log").read_text()
+
+    def logs(self) -> str:
+        """The last lines of every process's log."""
+        files = sorted((self.data / "log").glob("*.log")) + sorted((self.data / "log").glob("*.out"))
+        return "\n".join(f"== {file.name}\n{file.read_text()[-1500:]}" for file in files)
+
+    def pids(self) -> dict[str, int]:
+        """Return `{"web": 4711, ...}` of the processes that the supervisor keeps now."""
+        state = json.loads((self.data / "run" / "supervisor.json").read_text())
+        return {name: process["pid"] for name, process in state["processes"].items()}
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
+
+
+@contextmanager
+def running_instance(environment: Mapping[str, str] | None = None) -> Iterator[Instance]:
+    """Yield an instance that is ready; its directory goes with it."""
+    with directory() as home:
+        instance = Instance(home / "data", environment)
+        instance.start()
+        try:
+            yield instance
+        finally:
+            instance.stop()
