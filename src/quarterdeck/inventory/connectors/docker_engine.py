@@ -252,9 +252,7 @@ def _container(row: Mapping[str, Any], host: str) -> Found:
     )
 
 
-def _container_relations(
-    row: Mapping[str, Any], host: str, networks: Mapping[str, Any]
-) -> list[tuple[str, str, str]]:
+def _container_relations(row: Mapping[str, Any], host: str, networks: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     mounted = {mount["Name"] for mount in row.get("Mounts") or [] if mount.get("Type") == "volume"}
     return [
         ("runs_on", "host", host),

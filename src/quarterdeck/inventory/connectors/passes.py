@@ -62,9 +62,7 @@ def sync(actor: Actor, source: str, scope: str) -> SyncRun:
 def sync_all(actor: Actor) -> list[SyncRun]:
     """Take every scope of every source in; one that fails, in whatever way, does not keep the others from it."""
     return [
-        _survived(actor, name, scope)
-        for name, connector in connectors().items()
-        for scope in _scopes(name, connector)
+        _survived(actor, name, scope) for name, connector in connectors().items() for scope in _scopes(name, connector)
     ]
 
 

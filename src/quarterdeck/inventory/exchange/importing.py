@@ -13,12 +13,10 @@ from django.utils.translation import gettext as _
 from quarterdeck.access.checks import require
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
-from quarterdeck.core.errors import BadInput
 from quarterdeck.inventory.actions.apply import apply
-from quarterdeck.inventory.catalogue import HOT_FIELDS, catalogue
-from quarterdeck.inventory.exchange.ansible_vars import VARIABLES
+from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.detect import detect, format_named
-from quarterdeck.inventory.exchange.records import BadRow, Record, Rows
+from quarterdeck.inventory.exchange.records import BadRow, Record
 from quarterdeck.inventory.exchange.rows import Reading
 from quarterdeck.inventory.found import Found, RowError
 from quarterdeck.inventory.models import Item
@@ -61,8 +59,8 @@ def import_file(
     actor: Actor,
     path: Path,
     *,
-    format: str | None = None,
-    type: str = "",
+    format: str | None = None,  # noqa: A002
+    type: str = "",  # noqa: A002
     key: str = "name",
     dry_run: bool = False,
     progress: Progress = lambda rows_done: None,
@@ -99,7 +97,12 @@ def _take(running: _Import, batch: list[Record | BadRow]) -> None:
     found = list(_understood(running, batch))
     _know_ids(running.reading.key, found)
     applied = apply(
-        running.actor, found, SOURCE, reason=running.reason, dry_run=running.dry_run, key=_apply_key(running.reading.key)
+        running.actor,
+        found,
+        SOURCE,
+        reason=running.reason,
+        dry_run=running.dry_run,
+        key=_apply_key(running.reading.key),
     )
     running.counts["create"] += applied.created
     running.counts["update"] += applied.updated
@@ -144,7 +147,10 @@ def _know_ids(key: str, found: list[Found]) -> None:
     With the id as key the type must be right; else it only tells items of one name apart, so the name must be too.
     """
     ids = {one.item_id for one in found if one.item_id}
-    known = {pk: (type_code, name) for pk, type_code, name in Item.objects.filter(pk__in=ids).values_list("id", "type__code", "name")}
+    known = {
+        pk: (type_code, name)
+        for pk, type_code, name in Item.objects.filter(pk__in=ids).values_list("id", "type__code", "name")
+    }
     for position, one in enumerate(found):
         if one.item_id:
             type_code, name = known.get(one.item_id, ("", ""))

@@ -99,7 +99,7 @@ class Reading:
         return self.types.types[code]
 
     def _named(self, fields: Mapping[str, Any], spec: TypeSpec) -> dict[str, Any]:
-        """Return the fields under the names of the inventory; what has no name there goes to the rest, if there is one."""
+        """Return the fields under the inventory's names; what has none goes to the rest, if the type keeps one."""
         named: dict[str, Any] = {}
         rest: dict[str, Any] = {}
         for original, value in fields.items():
@@ -134,8 +134,10 @@ class Reading:
         for field, value in fields.items():
             if field.startswith(RELATION):
                 targets = from_cell(value, Kind.TEXT, True, field) if self.flat and isinstance(value, str) else value
-                for target in targets if isinstance(targets, list) else [targets]:
-                    found.append((field.removeprefix(RELATION), *self._target(field, target)))
+                kind = field.removeprefix(RELATION)
+                found += [
+                    (kind, *self._target(field, one)) for one in (targets if isinstance(targets, list) else [targets])
+                ]
         return found
 
     def _target(self, field: str, target: Any) -> tuple[str, str]:
@@ -158,7 +160,11 @@ def _field(original: str, spec: TypeSpec) -> str:
 
 
 def _labels(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {field.removeprefix(LABEL): value for field, value in fields.items() if field.startswith(LABEL) and value is not None}
+    return {
+        field.removeprefix(LABEL): value
+        for field, value in fields.items()
+        if field.startswith(LABEL) and value is not None
+    }
 
 
 def _item_id(fields: Mapping[str, Any]) -> int | None:
@@ -185,7 +191,7 @@ def _is_private_to_host(address: str) -> bool:
 
 
 def from_cell(text: str, kind: str, is_list: bool, field: str) -> Any:
-    """Return the value of a flat format's cell: lists and JSON are JSON texts; a list may be written with commas too."""
+    """Return the value of a flat format's cell: lists and JSON are JSON texts; lists may be written with commas."""
     if (is_list and text.lstrip().startswith("[")) or (kind == Kind.JSON and not is_list):
         try:
             return orjson.loads(text)

@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -36,8 +36,8 @@ def upload(
     file_name: str,
     content: Iterable[bytes],
     *,
-    format: str = "",
-    type: str = "",
+    format: str = "",  # noqa: A002
+    type: str = "",  # noqa: A002
     key: str = "name",
     dry_run: bool = True,
 ) -> Import:
@@ -81,7 +81,13 @@ def _save(path: Path, content: Iterable[bytes]) -> None:
 
 @action("inventory.import")
 def start_import(
-    actor: Actor, import_id: int, *, dry_run: bool, format: str = "", type: str = "", key: str = ""
+    actor: Actor,
+    import_id: int,
+    *,
+    dry_run: bool,
+    format: str = "",  # noqa: A002
+    type: str = "",  # noqa: A002
+    key: str = "",
 ) -> Import:
     """Import an uploaded file in the background, or try it. Only the one who brought it may; others see NotFound.
 
@@ -89,7 +95,9 @@ def start_import(
     """
     found = import_of(actor, import_id)
     if found.phase == Import.Phase.RUNNING:
-        raise Conflict(_("%(file)s is being imported already") % {"file": found.file_name}, hint=_("wait for it to end"))
+        raise Conflict(
+            _("%(file)s is being imported already") % {"file": found.file_name}, hint=_("wait for it to end")
+        )
     if found.phase == Import.Phase.DONE and not found.dry_run:
         raise Conflict(_("%(file)s has been imported") % {"file": found.file_name}, hint=_("upload it again"))
     if format:
@@ -142,7 +150,7 @@ def run_import(import_id: int) -> None:
         _end(import_id, Import.Phase.DONE, result)
 
 
-def _progress_of(import_id: int):  # type: ignore[no-untyped-def]
+def _progress_of(import_id: int) -> Callable[[int], None]:
     last = 0.0
 
     def progress(rows_done: int) -> None:

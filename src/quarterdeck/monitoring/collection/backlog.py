@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Backlog(Generic[T]):
-    """Keeps up to `limit` batches in memory while `write` raises Unavailable. One per process; it does not outlive it."""
+    """Keeps up to `limit` batches in memory while `write` raises Unavailable; it lives and ends with its process."""
 
     def __init__(self, limit: int) -> None:
         self._waiting: deque[Sequence[T]] = deque()
@@ -31,7 +31,7 @@ class Backlog(Generic[T]):
             log.warning("the telemetry engine is away: %d samples dropped since the start", self.dropped)
 
     def flush(self, write: Callable[[Sequence[T]], object]) -> int:
-        """Write what waits, oldest first, in one go; return how many samples. When that fails all of it keeps waiting."""
+        """Write what waits, oldest first, in one go; return how many samples. When that fails all keeps waiting."""
         batches = list(self._waiting)
         if not batches:
             return 0

@@ -62,7 +62,8 @@ def _of_groups(container: str, groups: Path) -> Usage | None:
         if cpu.exists() and memory.exists():
             return Usage(
                 _number(cpu / "cpuacct.usage") * _NANOSECOND,
-                _number(memory / "memory.usage_in_bytes") - _table(memory / "memory.stat").get("total_inactive_file", 0),
+                _number(memory / "memory.usage_in_bytes")
+                - _table(memory / "memory.stat").get("total_inactive_file", 0),
             )
     except (OSError, KeyError, ValueError):
         return None  # it ended while we looked, or a controller is off: the engine knows

@@ -18,7 +18,9 @@ import psutil
 from quarterdeck.monitoring.collection.reading import Reading
 
 # Loop devices, memory disks, and partitions, whose disk is counted already.
-_PASSING_DISKS = re.compile(r"^(?:loop|ram|zram|sr|fd)\d+$|^(?:[shv]d[a-z]+|xvd[a-z]+)\d+$|^(?:nvme\d+n\d+|mmcblk\d+)p\d+$")
+_PASSING_DISKS = re.compile(
+    r"^(?:loop|ram|zram|sr|fd)\d+$|^(?:[shv]d[a-z]+|xvd[a-z]+)\d+$|^(?:nvme\d+n\d+|mmcblk\d+)p\d+$"
+)
 # One per container or tunnel: their containers' own metrics say more.
 _PASSING_INTERFACES = re.compile(r"^(?:lo\d*$|veth|ifb|dummy|cali|cni|flannel|vnet|tap)")
 _MEMORY_FILE_SYSTEMS = frozenset({"squashfs", "iso9660", "overlay", "tmpfs", "devtmpfs", "ramfs"})
@@ -45,7 +47,7 @@ class System:
         yield Reading("system_uptime_seconds", max(0.0, time.time() - psutil.boot_time()))
 
     def _processors(self) -> Iterator[Reading]:
-        """Shares of the time since the last reading; nothing at the first one. The states of a processor add up to 1."""
+        """Shares of the time since the last reading, none at the first one. A processor's states add up to 1."""
         times = [_states(one) for one in psutil.cpu_times(percpu=True)]
         before, self._times = self._times, times
         if before is None or len(before) != len(times):
@@ -141,7 +143,8 @@ def _processes() -> Iterator[Reading]:
     counts: Counter[str] = Counter()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
-            with suppress(OSError), open(f"{entry.path}/stat", "rb") as file:
+            # As plain as it gets: this loop is most of the cost of a collection.
+            with suppress(OSError), open(f"{entry.path}/stat", "rb") as file:  # noqa: PTH123
                 # "(name)" may hold spaces and brackets; the state follows the last one.
                 letter = file.read(512).rpartition(b")")[2][1:2].decode()
                 counts[_PROCESS_STATES.get(letter, "other")] += 1

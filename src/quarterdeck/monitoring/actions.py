@@ -1,0 +1,67 @@
+"""What monitoring does: measure this machine and its containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from quarterdeck.access.checks import require
+from quarterdeck.audit.actor import Actor
+from quarterdeck.core.clock import now
+from quarterdeck.core.later import later
+from quarterdeck.inventory.connectors import this_machine
+from quarterdeck.inventory.models import Lifecycle, Observation
+from quarterdeck.monitoring.collection.backlog import Backlog
+from quarterdeck.monitoring.collection.containers import usages
+from quarterdeck.monitoring.collection.system import System
+from quarterdeck.telemetry.actions import write_samples
+from quarterdeck.telemetry.samples import Sample
+
+# Ten minutes at the default interval: the time an engine needs to come back, and some megabytes at the most.
+BACKLOG_BATCHES = 60
+
+_system = System()
+_backlog: Backlog[Sample] = Backlog(BACKLOG_BATCHES)
+
+
+def collect(actor: Actor) -> int:
+    """Measure this machine and its running containers once; return how many samples were stored.
+
+    While the engine is away samples wait in this process, at most BACKLOG_BATCHES collections; then the oldest are
+    dropped, with a warning that counts them. Before this machine is an item, the sources are asked to find it, and
+    nothing is measured. Raises Denied.
+    """
+    require(actor, "telemetry.write")
+    host = _machine()
+    if host is None:
+        later("inventory.sync_sources")
+        return 0
+    _backlog.add(list(samples(host, now())))
+    return _backlog.flush(write_samples)
+
+
+def samples(host: int, at: datetime) -> Iterator[Sample]:
+    for reading in _system.read():
+        yield Sample(reading.metric, reading.labels, host, at, float(reading.value))
+    items = {key: (item, scope) for key, item, scope in _containers()}
+    for container, usage in usages({key: scope for key, (_item, scope) in items.items()}).items():
+        for reading in usage.readings():
+            yield Sample(reading.metric, reading.labels, items[container][0], at, reading.value)
+
+
+def _machine() -> int | None:
+    """The item that this machine's own source keeps, wherever a merge has moved it."""
+    seen = Observation.objects.filter(source="this_machine", scope=this_machine.SCOPE, type__code="host", gone_at=None)
+    return seen.order_by("-seen_at").values_list("item_id", flat=True).first()
+
+
+def _containers() -> list[tuple[str, int, str]]:
+    """Return `(container id, item, engine's URL)` of the containers that ran at the last pass."""
+    running = Observation.objects.filter(
+        source="docker_engine",
+        type__code="container",
+        gone_at=None,
+        item__state="running",
+        item__lifecycle=Lifecycle.ACTIVE,
+    )
+    return list(running.values_list("external_id", "item_id", "scope"))
