@@ -27,7 +27,7 @@ class QuarterdeckApi(NinjaAPI):
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         module = operation.view_func.__module__.rpartition(".")[2]
-        return f"{module}_{operation.view_func.__name__}"
+        return f"{module}_{operation.view_func.__name__.rstrip('_')}"
 
     def get_openapi_schema(self, **where: Any) -> OpenAPISchema:
         if self._described is None:

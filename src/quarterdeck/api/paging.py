@@ -31,12 +31,20 @@ def link_next(request: HttpRequest, response: HttpResponse, cursor: str | None) 
         response["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
 
 
+def id_cursor(after: str) -> int | None:
+    """Return the id that a cursor holds, None for the first page. Raises BadInput."""
+    if not after:
+        return None
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise BadInput(_("not a cursor of this list"), hint=_("send the `next` of the page before"), field="after")
+    return int(after)
+
+
 def by_id(rows: QuerySet[M], after: str, limit: int, *, newest_first: bool = False) -> tuple[list[M], str | None]:
     """Return one page of `rows` ordered by id, and the cursor of the next page or None. Raises BadInput."""
-    if after:
-        if not after.isascii() or not after.isdigit() or len(after) > 18:
-            raise BadInput(_("not a cursor of this list"), hint=_("send the `next` of the page before"), field="after")
-        rows = rows.filter(pk__lt=int(after)) if newest_first else rows.filter(pk__gt=int(after))
+    last = id_cursor(after)
+    if last is not None:
+        rows = rows.filter(pk__lt=last) if newest_first else rows.filter(pk__gt=last)
     found = list(rows.order_by("-pk" if newest_first else "pk")[: limit + 1])
     return found[:limit], str(found[limit - 1].pk) if len(found) > limit else None
 

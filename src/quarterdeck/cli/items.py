@@ -148,7 +148,7 @@ def graph(
 def observations(item: Reference, output: OutputOption = Format.TABLE) -> None:
     """Show what each source last said of an item. Example: qd items observations web1"""
     with Client() as client:
-        rows = client.rows(f"/items/{find_item(client, item)['id']}/observations")
+        rows = client.get(f"/items/{find_item(client, item)['id']}/observations")["items"]
         write_rows(rows, output, ("source", "scope", "external_id", "seen_at", "attributes"))
 
 

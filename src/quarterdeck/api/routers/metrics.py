@@ -1,0 +1,158 @@
+"""How items are doing: their metrics as series for charts."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
+from ninja import Query, Router, Schema
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from quarterdeck.api.auth import identify
+from quarterdeck.api.routers.items import find
+from quarterdeck.api.shapes import Id, Line, moment
+from quarterdeck.core.clock import now
+from quarterdeck.core.errors import BadInput
+from quarterdeck.telemetry import queries
+
+router = Router()
+_RELATIVE = re.compile(r"(\d{1,6})([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# About as many as a chart of usual width has columns.
+_USUAL_POINTS = 360
+
+
+class MetricRow(TypedDict):
+    """A metric of an item; `labels` are the names that tell its series apart."""
+
+    metric: str
+    unit: str
+    is_counter: bool
+    labels: list[str]
+    series: int
+    last_seen: str
+
+
+class LatestRow(TypedDict):
+    """The newest value of one series."""
+
+    metric: str
+    labels: dict[str, str]
+    value: float
+    at: str
+
+
+class LatestValues(Schema):
+    items: list[LatestRow]
+
+
+class Metrics(Schema):
+    items: list[MetricRow]
+
+
+class SeriesRow(Schema):
+    """`values[i]` belongs to the time `start + i * step_seconds`; null where there is no sample."""
+
+    labels: dict[str, str]
+    values: list[float | None]
+
+
+class ChartRow(Schema):
+    """One metric of one item. `unit` is that of the values, per second when `is_rate`."""
+
+    metric: str
+    unit: str
+    is_rate: bool
+    start: str
+    step_seconds: int
+    resolution: str
+    series: list[SeriesRow] = Field(default_factory=list)
+
+
+def _time(text: str, field: str, at: datetime) -> datetime:
+    """Return the time that "6h" (before `at`) or "2026-05-01T12:00:00Z" means. Raises BadInput."""
+    relative = _RELATIVE.fullmatch(text.lstrip("-"))
+    try:
+        found = at - timedelta(seconds=int(relative[1]) * _SECONDS[relative[2]]) if relative else parse_datetime(text)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise BadInput(
+            _('"%(text)s" is no time') % {"text": text[:60]}, hint=_("write 30m, 6h, 7d or ISO 8601"), field=field
+        )
+    return found if found.tzinfo else found.replace(tzinfo=at.tzinfo)
+
+
+def _step(since: datetime, until: datetime) -> int:
+    """Return the step of a chart that does not name one: whole multiples of the ten seconds between samples."""
+    seconds = (until - since).total_seconds() / _USUAL_POINTS
+    return max(10, -(-int(seconds) // 10) * 10)
+
+
+@router.get("/items/{int:item_id}/metrics", response=Metrics)
+def list_(request: HttpRequest, item_id: Id) -> dict[str, Any]:
+    """List the metrics that an item has."""
+    actor = identify(request)
+    found = queries.metrics_of(actor, find(actor, item_id))
+    return {
+        "items": [
+            {
+                "metric": metric.name,
+                "unit": metric.unit,
+                "is_counter": metric.is_counter,
+                "labels": list(metric.labels),
+                "series": metric.series,
+                "last_seen": moment(metric.last_seen),
+            }
+            for metric in found
+        ]
+    }
+
+
+@router.get("/items/{int:item_id}/latest", response=LatestValues)
+def latest(request: HttpRequest, item_id: Id, metrics: Annotated[str, Query(max_length=4000)]) -> dict[str, Any]:
+    """Answer the newest values of metrics, comma separated; series that are silent for minutes are left out."""
+    actor = identify(request)
+    item = find(actor, item_id)
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    found = queries.latest(actor, [item], names).get(item.pk, {})
+    return {
+        "items": [
+            {"metric": name, "labels": value.labels, "value": value.value, "at": moment(value.at)}
+            for name, values in found.items()
+            for value in values
+        ]
+    }
+
+
+@router.get("/items/{int:item_id}/chart", response=ChartRow)
+def chart(
+    request: HttpRequest,
+    item_id: Id,
+    metric: Line,
+    since: Line = "1h",
+    until: Line = "",
+    step_seconds: Annotated[int | None, Query(None, ge=1, le=31_536_000)] = None,
+    by: Annotated[Line | None, Query(None, description="Labels that tell series apart; empty adds all up.")] = None,
+    aggregate: Literal["sum", "avg", "min", "max"] = "sum",
+) -> dict[str, Any]:
+    """Answer the series of one metric of an item. `since` and `until` are 30m, 6h, 7d ago or ISO 8601."""
+    actor, at = identify(request), now()
+    start, end = _time(since, "since", at), _time(until, "until", at) if until else at
+    groups = None if by is None else [label.strip() for label in by.split(",") if label.strip()]
+    step = step_seconds or _step(start, end)
+    found = queries.chart(actor, find(actor, item_id), metric, start, end, step, groups, aggregate=aggregate)
+    return {
+        "metric": found.metric,
+        "unit": found.unit,
+        "is_rate": found.is_rate,
+        "start": moment(found.start),
+        "step_seconds": found.step_seconds,
+        "resolution": found.resolution,
+        "series": [{"labels": series.labels, "values": series.values} for series in found.series],
+    }
