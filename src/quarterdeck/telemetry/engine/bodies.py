@@ -90,7 +90,7 @@ class Body:
         self._decoder = _DECODERS[encoding]()
         self._max_bytes = max_bytes
         self._bytes = 0
-        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, dir=scratch)  # noqa: SIM115 - closed by close
+        self.file: IO[bytes] = tempfile.SpooledTemporaryFile(_MEMORY_BYTES, dir=str(scratch))  # noqa: SIM115 - closed by close
         self.file.write(prefix)
 
     def feed(self, chunk: bytes) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import chdb
-from chdb.session import Session
+from chdb.session import Session as _ChdbSession
 
 from quarterdeck.telemetry.engine import failures, statements
 from quarterdeck.telemetry.engine.failures import EngineFailure
@@ -55,6 +55,8 @@ class Answer:
     streamed: bool = False
 
 
+# chDB has no types of its own.
+_new_session: Callable[[str], Any] = _ChdbSession
 Begin = Callable[[Answer], None]
 Emit = Callable[[bytes], None]
 
@@ -72,7 +74,7 @@ class Executor:
         self._scratch = scratch
         self._limits = limits
         self._connection = limits.connection(directory)
-        self._anchor = Session(self._connection)
+        self._anchor = _new_session(self._connection)
         self.version, self.timezone = self._identity()
 
     def _identity(self) -> tuple[str, str]:
@@ -93,7 +95,7 @@ class Executor:
     @contextmanager
     def _session(self) -> Iterator[Any]:
         """Yield a fresh Session; the engine's errors come out as EngineFailure."""
-        session = Session(self._connection)
+        session = _new_session(self._connection)
         try:
             yield session
         except (chdb.ChdbError, RuntimeError) as error:
@@ -108,7 +110,11 @@ class Executor:
         """
         head = statement.content.read(_STATEMENT_MAX_BYTES)
         insert = statements.split_insert(head)
-        if insert is None and statement.content.read(1):
+        is_whole = not statement.content.read(1)
+        if insert is not None and insert.format == "Values" and is_whole:
+            # Rows in the statement itself may hold query parameters, which only a plain query replaces.
+            insert = None
+        if insert is None and not is_whole:
             raise EngineFailure(f"the statement is larger than {_STATEMENT_MAX_BYTES >> 20} MB", failures.TOO_LARGE)
         with self._session() as session:
             self._prepare(session, statement)
@@ -138,7 +144,7 @@ class Executor:
             raise EngineFailure("Multi-statements are not allowed", failures.SYNTAX_ERROR)
         name = statements.answer_format(text, statement.default_format)
         query = text.decode("utf-8", "surrogateescape")
-        if statement.may_stream and name in STREAMED_FORMATS and statements.is_read(text):
+        if statement.may_stream and name in STREAMED_FORMATS and statements.may_stream(text):
             self._stream(session, query, name, statement.parameters, begin, emit)
             return
         started = time.monotonic_ns()

@@ -69,7 +69,7 @@ class _Server(uvicorn.Server):
         self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         super().__init__(
             uvicorn.Config(
-                interface,  # type: ignore[arg-type] - our messages are plain dictionaries
+                interface,
                 access_log=False,
                 log_config=None,
                 lifespan="off",

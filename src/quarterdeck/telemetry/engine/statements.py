@@ -22,7 +22,8 @@ _TOKEN = re.compile(
 _LAST_FORMAT = re.compile(rb"\bFORMAT\s+([A-Za-z0-9]+)(?:\s+SETTINGS\s[^;]*)?[\s;]*$", re.IGNORECASE)
 # One newline behind the format's name ends the statement; more of them belong to the data.
 _DATA_GAP = re.compile(rb"[ \t\f]*;?[ \t\f]*(?:\r?\n)?")
-_READS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "VALUES", "FROM", "("})
+# chDB streams these only.
+_STREAMED = frozenset({"SELECT", "WITH", "("})
 FORMAT_DEFAULT = "TabSeparated"
 
 
@@ -67,9 +68,9 @@ def first_word(text: bytes) -> str:
     return next((token.word for token in tokens(text)), "")
 
 
-def is_read(text: bytes) -> bool:
-    """True for a statement that only answers rows, so that its answer may be streamed."""
-    return first_word(text) in _READS
+def may_stream(text: bytes) -> bool:
+    """True for a statement whose answer the engine can give block by block."""
+    return first_word(text) in _STREAMED
 
 
 def answer_format(text: bytes, default: str) -> str:

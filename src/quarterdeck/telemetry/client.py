@@ -1,0 +1,163 @@
+"""The one door to telemetry: `clickhouse-connect` over HTTP, to the engine process or to a ClickHouse server.
+
+Everything else in the product calls `query`, `command` and `insert` here; the client's errors end here.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
+from django.conf import settings
+from urllib3.exceptions import HTTPError
+
+from quarterdeck.core.errors import TooMany, Unavailable
+from quarterdeck.core.keys import instance_key
+from quarterdeck.core.processes import run_file
+
+ENGINE_USER = "quarterdeck"
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 180
+# ClickHouse's error numbers that are about its state, not about our statement.
+_BUSY = {202}
+_TOO_HEAVY = {158: "rows", 159: "time", 160: "time", 241: "memory", 307: "bytes", 396: "rows"}
+_REFUSED = {192, 193, 194, 516}
+_FULL = {243, 75}
+
+T = TypeVar("T")
+_lock = threading.RLock()
+_cached: tuple[tuple[int, str], Client] | None = None
+
+
+def address() -> str:
+    """Return the URL of the telemetry in force, with user and password. Raises Unavailable when no engine runs yet."""
+    if settings.QD["clickhouse_url"]:
+        return str(settings.QD["clickhouse_url"])
+    found = run_file(settings.DATA, "engine").get("address")
+    if not found:
+        raise Unavailable(
+            "the telemetry engine is not running", hint="`quarterdeck status` tells, `quarterdeck up` starts it"
+        )
+    parts = urlsplit(str(found))
+    return f"{parts.scheme}://{ENGINE_USER}:{instance_key(settings.DATA, 'engine')}@{parts.netloc}"
+
+
+def client() -> Client:
+    """Return this process's client, safe to use from many threads. Raises Unavailable."""
+    global _cached
+    # A forked worker must not share its parent's connections.
+    key = (os.getpid(), address())
+    with _lock:
+        if _cached is None or _cached[0] != key:
+            with _translated():
+                fresh = _connect(key[1])
+            _prepare(fresh, key[1])
+            _cached = (key, fresh)
+        return _cached[1]
+
+
+def _connect(url: str) -> Client:
+    parts = urlsplit(url)
+    return clickhouse_connect.get_client(
+        interface=parts.scheme,
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or (8443 if parts.scheme == "https" else 8123),
+        username=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.strip("/")) or "__default__",
+        # On loopback compression costs more than it saves.
+        compress=False if parts.hostname in ("127.0.0.1", "::1", "localhost") else "lz4",
+        autogenerate_session_id=False,
+        connect_timeout=_CONNECT_SECONDS,
+        send_receive_timeout=_ANSWER_SECONDS,
+        client_name="quarterdeck",
+        tz_mode="aware",
+    )
+
+
+def _prepare(fresh: Client, url: str) -> None:
+    """Bring the tables up to date once per process and engine."""
+    from quarterdeck.telemetry import migrating
+
+    with _translated():
+        migrating.apply(fresh)
+
+
+def forget() -> None:
+    """Drop the cached client; the next call connects anew."""
+    global _cached
+    with _lock:
+        if _cached is not None and _cached[0][0] == os.getpid():
+            _cached[1].close()
+        _cached = None
+
+
+def query(
+    sql: str, parameters: Mapping[str, Any] | None = None, *, options: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a SELECT; `{name:Type}` in `sql` takes its value from `parameters`. Raises OpsError."""
+    result = _call(lambda c: c.query(sql, parameters=dict(parameters or {}), settings=dict(options or {})))
+    return [tuple(row) for row in result.result_rows]
+
+
+def command(sql: str, parameters: Mapping[str, Any] | None = None, *, options: Mapping[str, Any] | None = None) -> Any:
+    """Run a statement without rows (DDL, INSERT ... SELECT); return its single value, if any. Raises OpsError."""
+    return _call(lambda c: c.command(sql, parameters=dict(parameters or {}), settings=dict(options or {})))
+
+
+def insert(table: str, columns: Mapping[str, Sequence[Any]], *, token: str) -> None:
+    """Append rows given as columns of equal length. Sent again with the same `token` they are stored once."""
+    if not any(columns.values()):
+        return
+    data, names = list(columns.values()), list(columns)
+    options = {"insert_deduplication_token": token, "insert_deduplicate": 1}
+    _call(lambda c: c.insert(table, data, column_names=names, column_oriented=True, settings=options))
+
+
+def _call(work: Callable[[Client], T]) -> T:
+    """Do `work` with the client; once more when the engine was restarted in between, since it may have moved."""
+    before = client()
+    try:
+        with _translated():
+            return work(before)
+    except Unavailable:
+        forget()
+        after = client()
+    with _translated():
+        return work(after)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the client's errors into ours. A wrong statement stays a DatabaseError: that one is a bug."""
+    try:
+        yield
+    except (OperationalError, HTTPError, StreamFailureError, DatabaseError) as error:
+        raise _translation(error) from error
+
+
+def _translation(error: Exception) -> Exception:
+    code = getattr(error, "code", None) or 0
+    if code in _TOO_HEAVY:
+        return Unavailable(
+            f"the query needs more {_TOO_HEAVY[code]} than it may have",
+            hint="choose a shorter time range or fewer series; setting engine_memory_mb allows more memory",
+        )
+    if code in _BUSY:
+        return TooMany("the telemetry engine has too many queries at once", hint="try again", retry_after_seconds=2)
+    if code in _REFUSED:
+        return Unavailable("the telemetry store refuses user or password", hint="check setting clickhouse_url")
+    if code in _FULL:
+        return Unavailable("the telemetry store has no disk space left", hint="free space, or lower the retention")
+    if code and not isinstance(error, OperationalError):
+        return error
+    return Unavailable(
+        "the telemetry engine does not answer", hint="`quarterdeck status` tells whether it runs; it restarts by itself"
+    )
