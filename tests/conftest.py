@@ -8,4 +8,4 @@ import tempfile
 os.environ["QD_DATA"] = tempfile.mkdtemp(prefix="quarterdeck-test-")
 os.environ.setdefault("QD_LOG_LEVEL", "warning")
 
-pytest_plugins = ["tests.lab.fixtures"]
+pytest_plugins = ["tests.lab.fixtures", "tests.people"]
