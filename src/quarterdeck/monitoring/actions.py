@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import action
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.later import later
@@ -24,6 +24,7 @@ _system = System()
 _backlog: Backlog[Sample] = Backlog(BACKLOG_BATCHES)
 
 
+@action("monitoring.collect", atomic=False)
 def collect(actor: Actor) -> int:
     """Measure this machine and its running containers once; return how many samples were stored.
 
@@ -31,7 +32,6 @@ def collect(actor: Actor) -> int:
     dropped, with a warning that counts them. Before this machine is an item, the sources are asked to find it, and
     nothing is measured. Raises Denied.
     """
-    require(actor, "telemetry.write")
     host = _machine()
     if host is None:
         later("inventory.sync_sources")

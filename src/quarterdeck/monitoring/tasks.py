@@ -10,7 +10,7 @@ from quarterdeck.monitoring import actions
 SCHEDULES = {"monitoring.collect": ("monitoring.collect", "collect_interval_seconds")}
 
 
-@shared_task(name="monitoring.collect", ignore_result=True)
+@shared_task(name="monitoring.collect", ignore_result=True)  # type: ignore[untyped-decorator]
 def collect() -> None:
     """Measure this machine. See `actions.collect`."""
     actions.collect(SYSTEM.named("system:collect"))

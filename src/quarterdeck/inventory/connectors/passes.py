@@ -12,7 +12,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import action
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import NotFound, OpsError
@@ -40,6 +40,7 @@ def connector_named(name: str) -> Connector:
     return found[name]
 
 
+@action("inventory.edit", atomic=False)
 def sync(actor: Actor, source: str, scope: str) -> SyncRun:
     """Take one scope of a source into the inventory and return the run: complete, partial, failed or held.
 
@@ -47,7 +48,6 @@ def sync(actor: Actor, source: str, scope: str) -> SyncRun:
     Raises NotFound for an unknown source, Denied.
     """
     connector = connector_named(source)
-    require(actor, "inventory.edit")
     started_at = now()
     try:
         found, problem = _read(connector, Session(scope, _last_complete(source, scope)))

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput
+from quarterdeck.inventory.exchange.files import check_size
 
 MAX_UNPACKED_BYTES = 512 << 20
 MAX_MEMBERS = 20_000
@@ -36,6 +37,7 @@ def check_archive(archive: zipfile.ZipFile, name: str) -> None:
 
 def unpack(path: Path, target: Path) -> None:
     """Unpack the regular files of a zip into `target`; raises BadInput for names that point outside it."""
+    check_size(path)
     try:
         with zipfile.ZipFile(path) as archive:
             check_archive(archive, path.name)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from django.db.models import Count, QuerySet
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import action
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory import queries
@@ -23,13 +23,13 @@ CHUNK_ITEMS = 1_000
 _GONE = (Lifecycle.RETIRED, Lifecycle.TRASHED)
 
 
+@action("inventory.export", atomic=False)
 def export(actor: Actor, q: str, format: str, stream: BinaryIO) -> int:  # noqa: A002
     """Write the items that `q` selects, and `actor` may see, to `stream`; return how many.
 
     Values of secret attributes are left out. Raises BadQuery, BadInput for an unknown format or a value that the
     format cannot hold, Denied.
     """
-    require(actor, "inventory.export")
     plugin = format_named(format)
     selected = queries.items(actor, q, "id")
     if plugin.type:
@@ -127,8 +127,8 @@ def _told_apart(ids: set[int]) -> dict[int, tuple[str, str]]:
         return {}
     rows = list(Item.objects.filter(pk__in=ids).values_list("pk", "type_id", "type__code", "name"))
     alike = Item.objects.filter(type_id__in={row[1] for row in rows}, name__in={row[3] for row in rows})
-    alike = alike.exclude(lifecycle__in=_GONE).values_list("type_id", "name").annotate(n=Count("pk")).filter(n__gt=1)
-    shared = {(type_id, name) for type_id, name, _n in alike.order_by()}
+    counted = alike.exclude(lifecycle__in=_GONE).order_by().values_list("type_id", "name").annotate(n=Count("pk"))
+    shared = {(type_id, name) for type_id, name, n in counted if n > 1}
     return {pk: (code, name) for pk, type_id, code, name in rows if (type_id, name) not in shared}
 
 

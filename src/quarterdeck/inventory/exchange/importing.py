@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import action
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.actions.apply import apply
@@ -55,6 +55,7 @@ class _Import:
             self.errors_left_out += 1
 
 
+@action("inventory.import", atomic=False)
 def import_file(
     actor: Actor,
     path: Path,
@@ -75,7 +76,6 @@ def import_file(
     `progress(rows_done)` is called after every batch. Raises BadInput when the file as a whole cannot be read; what
     was taken before it broke off stays. Raises Denied.
     """
-    require(actor, "inventory.import")
     name = format or detect(path)
     plugin = format_named(name)
     types = catalogue()

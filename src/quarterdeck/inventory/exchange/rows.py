@@ -74,7 +74,9 @@ class Reading:
             raise BadCell("name", _("the row has no name"))
         if key in (None, ""):
             raise BadCell(self.key, _("the row has no value for the match key"))
-        hot = {field: str(fields[field]) for field in HOT_FIELDS[1:] if fields.get(field) not in (None, "")}
+        hot: dict[str, Any] = {
+            field: str(fields[field]) for field in HOT_FIELDS[1:] if fields.get(field) not in (None, "")
+        }
         values = {field: value for field, value in fields.items() if field in spec.attributes or self._is_odd(field)}
         attributes = {field: self._value(spec, field, value) for field, value in values.items()}
         return Found(

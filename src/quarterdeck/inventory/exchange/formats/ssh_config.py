@@ -81,18 +81,15 @@ def _included(row: int, patterns: Iterable[str], root: Path, depth: int) -> Iter
         yield BadRow(row, "include", _("files include each other, or more than %(n)d deep") % {"n": _MAX_INCLUDES})
         return
     for pattern in patterns:
+        outside = BadRow(row, "include", _("%(path)s is outside of the directory") % {"path": pattern})
         wanted = Path(pattern).expanduser()
-        if wanted.is_absolute():
-            if not wanted.is_relative_to(root):
-                yield BadRow(
-                    row,
-                    "include",
-                    _("%(path)s is outside of %(root)s and is not read") % {"path": pattern, "root": root},
-                )
-                continue
-            wanted = wanted.relative_to(root)
-        for path in sorted(root.glob(str(wanted))):
-            if path.is_file() and path.resolve().is_relative_to(root.resolve()):
+        if wanted.is_absolute() and not wanted.is_relative_to(root):
+            yield outside
+            continue
+        for path in sorted(root.glob(str(wanted.relative_to(root) if wanted.is_absolute() else wanted))):
+            if not path.resolve().is_relative_to(root.resolve()):
+                yield outside
+            elif path.is_file():
                 yield from _lines(path, root, depth + 1)
 
 
