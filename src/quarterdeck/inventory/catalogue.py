@@ -106,7 +106,8 @@ def _title(english: str, chinese: str) -> str:
     return chinese if chinese and (get_language() or "").startswith("zh") else english
 
 
-def _attribute(row: Attribute, type_code: str) -> AttributeSpec:
+def spec_of(row: Attribute, type_code: str) -> AttributeSpec:
+    """Return the definition of a stored attribute."""
     return AttributeSpec(
         id=row.pk,
         type=type_code,
@@ -140,7 +141,7 @@ def _load(version: int) -> TypeCatalogue:
     specs: dict[int | None, list[AttributeSpec]] = {}
     for attribute in Attribute.objects.all():
         type_code = codes.get(attribute.type_id, "") if attribute.type_id else ""
-        specs.setdefault(attribute.type_id, []).append(_attribute(attribute, type_code))
+        specs.setdefault(attribute.type_id, []).append(spec_of(attribute, type_code))
     types = {}
     for row in rows:
         own = sorted([*specs.get(None, []), *specs.get(row.pk, [])], key=lambda spec: (spec.position, spec.code))

@@ -14,19 +14,19 @@ SCHEDULES = {
 }
 
 
-@shared_task(name="inventory.sync_sources", ignore_result=True)
+@shared_task(name="inventory.sync_sources", ignore_result=True)  # type: ignore[untyped-decorator]
 def sync_sources() -> None:
     """Take every source in. See `passes.sync_all`."""
     passes.sync_all(SYSTEM.named("system:sync"))
 
 
-@shared_task(name="inventory.run_import", ignore_result=True)
+@shared_task(name="inventory.run_import", ignore_result=True)  # type: ignore[untyped-decorator]
 def run_import(import_id: int) -> None:
     """Import an uploaded file. See `uploads.run_import`."""
     uploads.run_import(import_id)
 
 
-@shared_task(name="inventory.forget_uploads", ignore_result=True)
+@shared_task(name="inventory.forget_uploads", ignore_result=True)  # type: ignore[untyped-decorator]
 def forget_uploads() -> None:
     """Remove the files of old imports. See `uploads.forget_uploads`."""
     uploads.forget_uploads()

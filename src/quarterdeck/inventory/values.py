@@ -127,7 +127,8 @@ def _date(value: Any) -> str:
         raise ValueError(_('expected a date such as 2026-05-01, found "%(found)s"') % {"found": shown(value)}) from None
 
 
-def _ip(value: Any) -> str:
+def ip_address(value: Any) -> str:
+    """Return the address in its shortest form; an IPv4 address mapped into IPv6 as IPv4."""
     try:
         address = ipaddress.ip_address(str(value).strip())
     except ValueError:
@@ -198,7 +199,7 @@ _PLAIN: Mapping[str, Check] = {
     Kind.BOOLEAN: _boolean,
     Kind.DATETIME: _datetime,
     Kind.DATE: _date,
-    Kind.IP: _ip,
+    Kind.IP: ip_address,
     Kind.CIDR: _cidr,
     Kind.MAC: _mac,
     Kind.URL: _url,

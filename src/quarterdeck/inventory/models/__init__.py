@@ -17,6 +17,7 @@ from quarterdeck.inventory.models.items import (
     Identity,
     Item,
     ItemIndex,
+    ItemSecret,
     ItemText,
     ItemUnique,
     Observation,

@@ -169,10 +169,15 @@ class Relation(models.Model):
 
 
 class Drift(models.Model):
-    """Where the wish (set by hand) and what sources observe differ, since when, and whether somebody knows."""
+    """Where the wish and what sources observe differ, since when, and whether somebody knows.
+
+    `kind` is "wish" when the desired value was set by hand, "sources" when two sources disagree and `desired` is the
+    value in force.
+    """
 
     item = models.ForeignKey(Item, models.CASCADE, related_name="+")
     field = models.CharField(max_length=140)
+    kind = models.CharField(max_length=8, default="wish")
     desired = models.JSONField(null=True)
     observed = models.JSONField(null=True)
     source = models.CharField(max_length=64)

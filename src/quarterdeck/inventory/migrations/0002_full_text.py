@@ -1,0 +1,49 @@
+"""The full-text index over `ItemText`: FTS5 kept by triggers on SQLite, a GIN index on PostgreSQL.
+
+Both index the same words, which we split ourselves (each Chinese character is a word): the databases' own splitting
+differs, and neither finds a part of a Chinese sentence. See https://www.sqlite.org/fts5.html#external_content_tables
+"""
+
+from django.db import migrations
+
+SQLITE = [
+    """CREATE VIRTUAL TABLE inventory_itemtext_fts USING fts5(
+        words, content='inventory_itemtext', content_rowid='item_id', tokenize="unicode61 remove_diacritics 0",
+        prefix='2 3'
+    )""",
+    """CREATE TRIGGER inventory_itemtext_insert AFTER INSERT ON inventory_itemtext BEGIN
+        INSERT INTO inventory_itemtext_fts(rowid, words) VALUES (new.item_id, new.words);
+    END""",
+    """CREATE TRIGGER inventory_itemtext_delete AFTER DELETE ON inventory_itemtext BEGIN
+        INSERT INTO inventory_itemtext_fts(inventory_itemtext_fts, rowid, words)
+        VALUES ('delete', old.item_id, old.words);
+    END""",
+    """CREATE TRIGGER inventory_itemtext_update AFTER UPDATE ON inventory_itemtext BEGIN
+        INSERT INTO inventory_itemtext_fts(inventory_itemtext_fts, rowid, words)
+        VALUES ('delete', old.item_id, old.words);
+        INSERT INTO inventory_itemtext_fts(rowid, words) VALUES (new.item_id, new.words);
+    END""",
+]
+POSTGRESQL = [
+    """CREATE INDEX inventory_itemtext_words ON inventory_itemtext
+        USING gin (to_tsvector('simple'::regconfig, words)) WITH (fastupdate = on)""",
+]
+
+
+def build(apps, schema_editor):
+    for statement in POSTGRESQL if schema_editor.connection.vendor == "postgresql" else SQLITE:
+        schema_editor.execute(statement)
+
+
+def drop(apps, schema_editor):
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP INDEX inventory_itemtext_words")
+        return
+    for name in ("insert", "delete", "update"):
+        schema_editor.execute(f"DROP TRIGGER inventory_itemtext_{name}")
+    schema_editor.execute("DROP TABLE inventory_itemtext_fts")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("inventory", "0001_initial")]
+    operations = [migrations.RunPython(build, drop)]

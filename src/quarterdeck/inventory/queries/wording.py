@@ -1,0 +1,36 @@
+"""Full text: words and phrases over the index that both databases keep of `ItemText`."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+
+from quarterdeck.core.query import Text
+from quarterdeck.inventory.writing.derived import words
+
+# Kept next to the index in the migration: PostgreSQL uses the index for exactly this expression.
+_POSTGRESQL = (
+    "SELECT item_id FROM inventory_itemtext WHERE to_tsvector('simple'::regconfig, words) @@ to_tsquery('simple', %s)"
+)
+_SQLITE = "SELECT rowid FROM inventory_itemtext_fts WHERE inventory_itemtext_fts MATCH %s"
+
+
+def text_condition(text: Text) -> Q:
+    """Return the items with these words next to each other. A bare word matches from its start, so `web` finds web01;
+    a quoted phrase matches whole words. Text without any letter or digit matches nothing."""
+    found = words(" ".join(text.value.pieces) if text.value.is_pattern else text.value.text)
+    if not found:
+        is_everything = text.value.is_pattern and not any(text.value.pieces)
+        return Q() if is_everything else Q(pk__in=[])
+    return matching(found, is_prefix=not text.value.quoted)
+
+
+def matching(found: list[str], *, is_prefix: bool) -> Q:
+    """Return the items that have the words in a row; the last one may be a prefix."""
+    if connection.vendor == "postgresql":
+        terms = [f"'{word}'" for word in found]
+        terms[-1] += ":*" if is_prefix else ""
+        return Q(pk__in=RawSQL(_POSTGRESQL, [" <-> ".join(terms)]))  # noqa: S611 - words are letters and digits only
+    phrase = '"' + " ".join(found) + '"' + ("*" if is_prefix else "")
+    return Q(pk__in=RawSQL(_SQLITE, [phrase]))  # noqa: S611 - words are letters and digits only

@@ -1,0 +1,112 @@
+"""Which source's value counts. First the attribute's authority list, then people, then sources, imports last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec
+from quarterdeck.inventory.models import Kind
+from quarterdeck.inventory.writing.content import LABEL, Content
+
+MANUAL = "manual"
+IMPORT = "import"
+# What people decide alone: no source can be in drift with them.
+_DECIDED = frozenset({"name", "owner", "env", "raw_state"})
+
+
+@dataclass(slots=True)
+class Seen:
+    """One source's last word. `order` tells the older source: it wins a tie, so that values do not flap."""
+
+    source: str
+    content: Content
+    order: int
+    is_live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A drift. `kind` is "wish" (set by hand against observed) or "sources" (two sources disagree)."""
+
+    field: str
+    kind: str
+    desired: Any
+    observed: Any
+    source: str
+
+
+def _rank(source: str, order: int, authority: Sequence[str]) -> tuple[int, int]:
+    if source in authority:
+        return (0, authority.index(source))
+    if source == MANUAL:
+        return (-1 if MANUAL not in authority else 0, 0)
+    return (2 if source == IMPORT else 1, order)
+
+
+def _sources(desired: Content, seen: Sequence[Seen]) -> list[Seen]:
+    """Return who may speak: people, and the sources that still see the item (all of them when none does)."""
+    live = [one for one in seen if one.is_live] or list(seen)
+    live.sort(key=lambda one: _rank(one.source, one.order, ()))
+    return [Seen(MANUAL, desired, 0), *live] if desired else live
+
+
+def effective(spec: TypeSpec, desired: Content, seen: Sequence[Seen]) -> Content:
+    """Return the values in force. `desired` may hide a label with None."""
+    speakers = _sources(desired, seen)
+    content: Content = {}
+    for speaker in reversed(speakers):
+        content.update(speaker.content)
+    if len(speakers) > 1:
+        _apply_authority(spec, content, speakers)
+    for attribute in spec.attributes.values():
+        if attribute.default is not None and content.get(attribute.code) is None:
+            content[attribute.code] = attribute.default
+    return {field: value for field, value in content.items() if value is not None}
+
+
+def _apply_authority(spec: TypeSpec, content: Content, speakers: Sequence[Seen]) -> None:
+    for field in content:
+        attribute = spec.attributes.get(field)
+        if attribute is not None and attribute.authority:
+            said = [one for one in speakers if one.content.get(field) is not None]
+            if said:
+                best = min(said, key=lambda one: _rank(one.source, one.order, attribute.authority))
+                content[field] = best.content[field]
+
+
+def is_noise(attribute: AttributeSpec | None, old: Any, new: Any) -> bool:
+    """Whether a change of a number stays inside the attribute's dead-band."""
+    if attribute is None or attribute.deadband is None or attribute.kind not in (Kind.INTEGER, Kind.NUMBER):
+        return False
+    numbers = isinstance(old, int | float) and isinstance(new, int | float)
+    return numbers and abs(new - old) < attribute.deadband
+
+
+def keep_quiet(spec: TypeSpec, before: Mapping[str, Any], after: Content) -> None:
+    """Keep the old value where the new one differs by less than the dead-band."""
+    for field, attribute in spec.attributes.items():
+        if field in before and field in after and is_noise(attribute, before[field], after[field]):
+            after[field] = before[field]
+
+
+def differences(spec: TypeSpec, desired: Content, seen: Sequence[Seen], after: Content) -> list[Difference]:
+    """Return the drift of one item: wishes that are not met, and sources that contradict the value in force."""
+    live = [one for one in seen if one.is_live]
+    if not live or (not desired and len(live) < 2):
+        return []
+    live.sort(key=lambda one: _rank(one.source, one.order, ()))
+    found: dict[str, Difference] = {}
+    for one in live:
+        for field, value in one.content.items():
+            if field in found or field in _DECIDED or field.startswith(LABEL):
+                continue
+            attribute = spec.attributes.get(field)
+            wish = desired.get(field)
+            expected = after.get(field) if wish is None else wish
+            untracked = attribute is not None and not attribute.track_history
+            if value is None or value == expected or untracked or is_noise(attribute, expected, value):
+                continue
+            found[field] = Difference(field, "sources" if wish is None else "wish", expected, value, one.source)
+    return list(found.values())
