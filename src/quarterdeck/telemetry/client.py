@@ -25,6 +25,8 @@ from quarterdeck.core.processes import run_file
 ENGINE_USER = "quarterdeck"
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 180
+# An answer that fails on the way ends in a marker and the error's text, which is no longer than this.
+_FAILURE_BYTES = 32 << 10
 # ClickHouse's error numbers that are about its state, not about our statement.
 _BUSY = {202}
 _TOO_HEAVY = {158: "rows", 159: "time", 160: "time", 241: "memory", 307: "bytes", 396: "rows"}
@@ -119,6 +121,26 @@ def insert(table: str, columns: Mapping[str, Sequence[Any]], *, token: str) -> N
     data, names = list(columns.values()), list(columns)
     options = {"insert_deduplication_token": token, "insert_deduplicate": 1}
     _call(lambda c: c.insert(table, data, column_names=names, column_oriented=True, settings=options))
+
+
+def insert_raw(table: str, content: bytes, format_name: str, *, token: str) -> None:
+    """Append rows that are in one of ClickHouse's formats already. Sent again with the same `token`: stored once."""
+    options = {"insert_deduplication_token": token, "insert_deduplicate": 1}
+    _call(lambda c: c.raw_insert(table, insert_block=content, fmt=format_name, settings=options))
+
+
+def stream(sql: str, parameters: Mapping[str, Any], format_name: str) -> Iterator[bytes]:
+    """Yield the answer of a SELECT in `format_name` block by block. Raises Unavailable, also when it is cut off."""
+    response: Any = _call(lambda c: c.raw_stream(sql, parameters=dict(parameters), fmt=format_name))
+    tag = response.headers.get("X-ClickHouse-Exception-Tag", "")
+    marker = f"__exception__\r\n{tag}".encode() if tag else b""
+    tail = b""
+    with _translated(), response:
+        while block := response.read(1 << 20):
+            tail = (tail + block)[-_FAILURE_BYTES:]
+            if marker and marker in tail:
+                raise StreamFailureError(tail[tail.index(marker) :].decode(errors="replace"))
+            yield block
 
 
 def _call(work: Callable[[Client], T]) -> T:
