@@ -21,7 +21,7 @@ from quarterdeck.inventory.values import Check, checker
 HOT_FIELDS = ("name", "state", "raw_state", "env", "provider", "account", "region", "primary_ip", "owner")
 RESERVED = frozenset(
     {*HOT_FIELDS, "id", "type", "lifecycle", "ip", "label", "labels", "has", "first_seen", "last_seen", "updated"}
-    | {"updated_at", "version", "attributes", "desired", "relations", "drift", "source", "group", "row"}
+    | {"updated_at", "attributes", "desired", "relations", "drift", "group"}
 )
 
 

@@ -109,7 +109,7 @@ class ItemFields:
         if match.field in _TIMES:
             return _compare(_TIMES[match.field], match, as_time)
         if match.field in self.catalogue.fields:
-            return self._attribute(match)
+            return self._attribute_or_label(match)
         if match.field.startswith(LABEL):
             return self._indexed_text(match.field, match)
         if match.field in USUAL_RELATIONS:
@@ -213,6 +213,16 @@ class ItemFields:
             if value.is_pattern:
                 found |= _index_pattern(field, value)
         return found
+
+    def _attribute_or_label(self, match: Match) -> Q:
+        """`tier:web` means the attribute and, where items have one, the label of that name."""
+        if not ItemIndex.objects.filter(field=LABEL + match.field).exists():
+            return self._attribute(match)
+        labelled = self._indexed_text(LABEL + match.field, match)
+        try:
+            return self._attribute(match) | labelled
+        except BadQuery:
+            return labelled  # the value is none that the attribute could have
 
     def _attribute(self, match: Match) -> Q:
         """An attribute of one code may be of different kinds in different types: any of them may match."""
