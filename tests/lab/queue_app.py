@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from celery import Celery
 from django.conf import settings
 
@@ -9,4 +11,5 @@ from quarterdeck.conf.celery import configuration
 
 app = Celery("lab", include=["tests.lab.tasks"], fixups=[])
 app.conf.update(configuration(settings.QD["broker_url"]))
-app.set_default()
+# Tests share a broker, not a queue.
+app.conf.task_default_queue = os.environ.get("LAB_QUEUE", "lab")

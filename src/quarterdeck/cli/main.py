@@ -7,6 +7,7 @@ imported only when it is asked for: `qd items list` never pays for Django.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import pkgutil
 import sys
@@ -24,6 +25,8 @@ from typer.core import TyperGroup
 
 from quarterdeck.core.errors import OpsError, Unavailable
 
+# Commands without a log of their own keep tracebacks to themselves.
+logging.getLogger("quarterdeck.bug").addHandler(logging.NullHandler())
 EXIT_BUG = 70
 EXIT_INTERRUPTED = 130
 _COMPLETION_OPTIONS = {"install_completion", "show_completion"}
@@ -91,21 +94,17 @@ def _say(message: str, hint: str = "") -> None:
 
 
 def _say_bug(error: Exception) -> None:
-    """Tell that the fault is ours. The traceback is for us, so it is shown only when it is asked for."""
+    """Tell that the fault is ours. The traceback is for us: a process's log has it, a person sees it on demand."""
+    logging.getLogger("quarterdeck.bug").critical("%s", error, exc_info=error)
     if os.environ.get("QD_LOG_LEVEL", "").lower() == "debug":
         traceback.print_exc()
-    _say(
-        f"BUG: {type(error).__name__}: {error}",
-        hint="run it again with QD_LOG_LEVEL=debug and report what it prints",
-    )
+    _say(f"BUG: {type(error).__name__}: {error}", hint="QD_LOG_LEVEL=debug shows the details to report")
 
 
 def _from_os(error: OSError) -> OpsError:
     """What the operating system refused, as a sentence."""
     name = f"{error.filename}: " if error.filename else ""
-    return Unavailable(
-        f"{name}{error.strerror or error}", hint="`quarterdeck doctor` checks disk and permissions"
-    )
+    return Unavailable(f"{name}{error.strerror or error}", hint="`quarterdeck doctor` checks disk and permissions")
 
 
 def run() -> None:

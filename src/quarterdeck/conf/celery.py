@@ -22,7 +22,7 @@ def _transport_options(url: str) -> dict[str, Any]:
         # Redis knows no consumers: what a killed worker held comes back only after this time.
         return {
             "visibility_timeout": settings.QD["broker_visibility_seconds"],
-            "unacked_restore_interval": 10,
+            "unacked_restore_interval": min(10, settings.QD["broker_visibility_seconds"]),
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,

@@ -70,6 +70,8 @@ def configure(data: Path, process: str, level: str, secrets: Iterable[str]) -> N
     if "QD_SUPERVISOR" not in os.environ:
         console = logging.StreamHandler(sys.stderr)
         console.setFormatter(WithoutSecrets("%(asctime)s %(levelname)-7s %(message)s", secrets))
+        # The command line tells of bugs in a sentence; their tracebacks are in the file.
+        console.addFilter(lambda record: record.name != "quarterdeck.bug")
         handlers.append(console)
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     logging.captureWarnings(True)

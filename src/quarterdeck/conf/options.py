@@ -7,6 +7,7 @@ directory, or `QD_CONFIG`), the default. The table feeds the reference page, `qu
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def _boolean(text: str) -> bool:
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.strip().lstrip("-").isdigit() or not low <= int(text) <= high:
+        if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text) or not low <= int(text) <= high:
             raise ValueError(f"expected a whole number from {low} to {high}")
         return int(text)
 
@@ -63,18 +64,31 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
 
 def _address(text: str) -> str:
     host, separator, port = text.strip().rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65535:
+    if not separator or not host or not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise ValueError("expected HOST:PORT, for example 127.0.0.1:8000")
     return text.strip()
 
 
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if text and urlsplit(text).scheme not in schemes:
-            raise ValueError(f"expected a URL that starts with {' or '.join(s + '://' for s in schemes)}")
+        if text and (urlsplit(text).scheme not in schemes or not _has_host(text)):
+            raise ValueError(f"expected a URL that starts with {' or '.join(s + '://' for s in schemes)} and a host")
         return text
 
     return read
+
+
+def _has_host(url: str) -> bool:
+    parts = urlsplit(url)
+    # Reading the port checks it; PostgreSQL over its socket and SQLite need no host.
+    _ = parts.port
+    return bool(parts.hostname) or parts.scheme in ("sqlite", "postgresql", "postgres")
+
+
+def _path(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("expected a directory")
+    return text
 
 
 def _one_of(*allowed: str) -> Callable[[str], str]:
@@ -91,7 +105,9 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("data", platformdirs.user_data_dir("quarterdeck", appauthor=False), "Directory that holds everything."),
+    Option(
+        "data", platformdirs.user_data_dir("quarterdeck", appauthor=False), "Directory that holds everything.", _path
+    ),
     Option("listen", "127.0.0.1:8000", "Address of the web pages and the API.", _address),
     Option(
         "public_url",
@@ -182,12 +198,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("oidc_issuer", "", "OpenID Connect issuer for sign-in; off when empty.", _url("https", "http")),
     Option("oidc_client_id", "", "Client id at the OpenID Connect issuer."),
     Option("oidc_client_secret", "", "Client secret at the OpenID Connect issuer.", secret=True),
+    Option(
+        "oidc_creates_accounts",
+        True,
+        "Whether sign-in by the OpenID Connect issuer makes missing accounts, without any role.",
+        _boolean,
+    ),
     Option("log_level", "info", "How much the processes log.", _one_of("debug", "info", "warning", "error")),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
 
 
 def _read(option: Option, raw: object, origin: str) -> Setting:
+    if isinstance(raw, dict):
+        raise BadInput(f"setting {option.name} is a table", hint="write one value, not [sections]", field=option.name)
     text = ",".join(map(str, raw)) if isinstance(raw, list) else str(raw)
     try:
         return Setting(option, option.read(text), origin)
@@ -218,11 +242,49 @@ def _file_values(path: Path) -> dict[str, object]:
     return values
 
 
+# Read by commands and tests, not settings of an instance.
+_OTHER_NAMES = frozenset({"QD_CONFIG", "QD_URL", "QD_TOKEN", "QD_SUPERVISOR"})
+
+
+def unknown_names(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return `{"QD_LISTN": 'did you mean "QD_LISTEN"?'}` of the environment's QD_ names that nothing reads."""
+    environ = os.environ if environ is None else environ
+    known = {option.env for option in OPTIONS} | _OTHER_NAMES
+    return {name: did_you_mean(name, known) for name in sorted(environ) if name.startswith("QD_") and name not in known}
+
+
+def shown() -> list[dict[str, Any]]:
+    """Return every setting for a person: `[{"name", "value", "unit", "origin", "env", "default", "help", "secret"}]`.
+
+    Secrets are masked: "(set)" or "".
+    """
+    return [
+        {
+            "name": setting.option.name,
+            "value": ("(set)" if setting.value else "") if setting.option.secret else setting.value,
+            "unit": setting.option.unit,
+            "origin": setting.origin,
+            "env": setting.option.env,
+            "default": setting.option.default,
+            "help": setting.option.help,
+            "secret": setting.option.secret,
+        }
+        for setting in load().values()
+    ]
+
+
+def _file(environ: Mapping[str, str], data: Path) -> Path:
+    named = environ.get("QD_CONFIG")
+    if named and not Path(named).is_file():
+        raise BadInput(f"there is no settings file {named}", hint="QD_CONFIG names it; unset it or make the file")
+    return Path(named) if named else data / "quarterdeck.toml"
+
+
 def load(environ: Mapping[str, str] | None = None) -> dict[str, Setting]:
     """Return every setting in force by name. A wrong value raises BadInput with a sentence that names it."""
     environ = os.environ if environ is None else environ
     data = Path(environ.get("QD_DATA") or str(_BY_NAME["data"].default))
-    values = _file_values(Path(environ.get("QD_CONFIG") or data / "quarterdeck.toml"))
+    values = _file_values(_file(environ, data))
     settings: dict[str, Setting] = {}
     for option in OPTIONS:
         if option.env in environ:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import logging
 import os
-from importlib.util import find_spec
 from pathlib import Path
 
 from quarterdeck.core.processes import remove_run_file, write_run_file
@@ -40,16 +38,17 @@ def set_up_file(data: Path) -> Path:
 
 def _offer_set_up(data: Path, address: str) -> None:
     """On an instance without people, leave the one-time link for whoever started it: readable by that user alone."""
-    if not find_spec("quarterdeck.access.actions"):
-        return
     from django.conf import settings
 
-    link = importlib.import_module("quarterdeck.access.actions").setup_link(
-        settings.QD["public_url"] or url_of(address)
-    )
+    from quarterdeck.access.actions import setup_link
+    from quarterdeck.access.links import needs_setup
+    from quarterdeck.audit.actor import SYSTEM
+
     path = set_up_file(data)
     path.unlink(missing_ok=True)
-    if link:
+    if needs_setup():
+        base = (settings.QD["public_url"] or url_of(address)).rstrip("/")
+        link = f"{base}/set-up/{setup_link(SYSTEM.named('system:start'))}"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump({"link": link}, file)
