@@ -1,9 +1,4 @@
-"""The same three people in every test, so that a test of permissions takes four lines.
-
-owner      administrator
-teammate   operator on `env:prod`
-stranger   signed in, without any role
-"""
+"""The same three people everywhere: `owner` may everything, `teammate` works on env:prod, `stranger` has no role."""
 
 from __future__ import annotations
 
@@ -12,37 +7,47 @@ import pytest
 from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actor import Actor, ActorKind
 
-PASSWORD = "correct horse battery staple"
+
+def person(name: str, *roles: Role) -> User:
+    """Make an account with `roles` and a password of its own name twice."""
+    user = User.objects.create_user(name, f"{name}@example.com", f"{name}-{name}-0")
+    for role in roles:
+        RoleBinding.objects.create(role=role, user=user)
+    return user
 
 
-def person(username: str, *roles: str) -> Actor:
-    """Return a new user with these roles as an actor. Its password is PASSWORD."""
-    user = User.objects.create_user(username, email=f"{username}@example.com", password=PASSWORD)
-    RoleBinding.objects.bulk_create(RoleBinding(role=Role.objects.get(name=name), user=user) for name in roles)
-    return acting(user)
-
-
-def acting(user: User) -> Actor:
-    """Return a user as an actor."""
-    return Actor(ActorKind.USER, user.username, str(user.pk), auth_method="password", source_ip="192.0.2.7")
-
-
-def role(name: str, verbs: list[str], query: str = "") -> Role:
-    """Return a role that exists from now on, whatever it grants."""
-    return Role.objects.create(name=name, verbs=verbs, query=query)
+def actor(user: User) -> Actor:
+    """The signed-in person as actions see them."""
+    return Actor(ActorKind.USER, user.username, str(user.pk), auth_method="session")
 
 
 @pytest.fixture
-def owner(db: None) -> Actor:
-    return person("owner", "admin")
+def owner_user(db: None) -> User:
+    return person("owner", Role.objects.get(name="admin"))
 
 
 @pytest.fixture
-def teammate(db: None) -> Actor:
-    role("operator-prod", Role.objects.get(name="operator").verbs, "env:prod")
-    return person("teammate", "operator-prod")
+def teammate_user(db: None) -> User:
+    verbs = ["inventory.*", "telemetry.query", "access.tokens"]
+    role, _made = Role.objects.get_or_create(name="prod-operator", defaults={"verbs": verbs, "query": "env:prod"})
+    return person("teammate", role)
 
 
 @pytest.fixture
-def stranger(db: None) -> Actor:
+def stranger_user(db: None) -> User:
     return person("stranger")
+
+
+@pytest.fixture
+def owner(owner_user: User) -> Actor:
+    return actor(owner_user)
+
+
+@pytest.fixture
+def teammate(teammate_user: User) -> Actor:
+    return actor(teammate_user)
+
+
+@pytest.fixture
+def stranger(stranger_user: User) -> Actor:
+    return actor(stranger_user)

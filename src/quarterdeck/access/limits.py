@@ -1,0 +1,52 @@
+"""What nobody may do with rights: give more than they have, or lock everybody out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from quarterdeck.access import grants, registry
+from quarterdeck.access.grants import Grant
+from quarterdeck.access.models import Role, User
+from quarterdeck.audit.actor import Actor
+from quarterdeck.core.errors import Conflict, Denied
+
+
+def require_no_more_than_own(actor: Actor, roles: Iterable[Role]) -> None:
+    """Raise Denied when a role grants what `actor` lacks: a verb, or a wider scope than the actor's own.
+
+    A scope is no wider when the actor has the verb without a query, or by the very same query: whether one query
+    selects a part of another cannot be told in general, so anything else is refused.
+    """
+    for role in roles:
+        for verb in sorted(registry.expand(role.verbs)):
+            if not all(_covers(own, verb, role.query.strip()) for own in grants.holders(actor)):
+                raise Denied(
+                    _('the role "%(role)s" grants "%(verb)s" on more than you have')
+                    % {"role": role.name, "verb": verb},
+                    hint=_("ask somebody who has it"),
+                )
+
+
+def _covers(own: tuple[Grant, ...], verb: str, query: str) -> bool:
+    return any(grant.covers(verb) and grant.query.strip() in ("", query) for grant in own)
+
+
+def require_an_administrator() -> None:
+    """Raise Conflict when, after the change just made, no active person holds every right on everything."""
+    full = Role.objects.filter(verbs__icontains='"*"', query="")
+    names = [role.pk for role in full if "*" in role.verbs]
+    holders = User.objects.filter(Q(role_bindings__role__in=names) | Q(groups__in=_groups_with(names)), is_active=True)
+    if User.objects.exists() and not holders.exists():
+        raise Conflict(
+            _("this would leave no administrator"), hint=_("give another active person the role admin first")
+        )
+
+
+def _groups_with(roles: list[int]) -> list[int]:
+    from quarterdeck.access.models import RoleBinding
+
+    bound = RoleBinding.objects.filter(role__in=roles, group__isnull=False)
+    return [group for group in bound.values_list("group_id", flat=True) if group is not None]

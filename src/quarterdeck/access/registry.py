@@ -1,0 +1,53 @@
+"""Every verb of the product. Each package registers its own when the application starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from django.utils.functional import Promise
+
+from quarterdeck.core.errors import BadInput
+from quarterdeck.core.names import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A right. A `scoped` verb is granted on what a role's query selects, another one on the whole product."""
+
+    name: str
+    title: str | Promise
+    scoped: bool
+
+
+_VERBS: dict[str, Verb] = {}
+
+
+def register(name: str, title: str | Promise, *, scoped: bool = True) -> None:
+    """Add a verb such as "inventory.edit" with the title that people read."""
+    _VERBS[name] = Verb(name, title, scoped)
+
+
+def verbs() -> dict[str, Verb]:
+    """Return `{"inventory.edit": Verb}`, ordered by name."""
+    return dict(sorted(_VERBS.items()))
+
+
+def grants(patterns: list[str], name: str) -> bool:
+    """Whether one of a role's `verbs` ("*", "inventory.*", "inventory.view") covers `name`."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def expand(patterns: list[str]) -> set[str]:
+    """Return the names of all verbs that `patterns` cover."""
+    return {name for name in _VERBS if grants(patterns, name)}
+
+
+def check_patterns(patterns: list[str]) -> None:
+    """Raise BadInput for a pattern that covers no verb."""
+    for pattern in patterns:
+        if not expand([pattern]):
+            near = did_you_mean(pattern, _VERBS)
+            raise BadInput(
+                f'no permission is called "{pattern}"', hint=near or ", ".join(sorted(_VERBS)), field="verbs"
+            )
