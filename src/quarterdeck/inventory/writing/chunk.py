@@ -167,7 +167,7 @@ def find_items(chunk: Chunk) -> None:
     } if chunk.rows else {}  # fmt: skip
     for row in chunk.rows:
         row.stored = known.get((row.found.external_id, row.spec.id))
-        row.item_id = row.stored.item_id if row.stored else None
+        row.item_id = row.stored.item_id if row.stored else row.found.item_id
     if chunk.key:
         _find_by_key(chunk)
     rest = [row for row in chunk.rows if row.item_id is None]
@@ -186,7 +186,7 @@ def _find_by_key(chunk: Chunk) -> None:
     values: dict[int, str] = {}
     for position, row in enumerate(chunk.rows):
         value = row.content.get(chunk.key)
-        if value is None:
+        if value is None or row.found.item_id:
             continue
         attribute = row.spec.attributes.get(chunk.key)
         values[position] = value if attribute is None else unique_value(attribute, value)
@@ -251,13 +251,16 @@ def _put(chunk: Chunk, row: Row, into: Draft) -> None:
     if chunk.is_by_people:
         _put_by_people(chunk, row, into, content)
     key = (chunk.source, chunk.scope, row.found.external_id)
+    if chunk.source == IMPORT:
+        # Files may find an item by different keys; what they say of it is one record, the last file's word counting.
+        key = next((known for known in into.said if known[0] == IMPORT), key)
     before = into.said.get(key)
     if before is not None and chunk.source == IMPORT:
         # A file with fewer columns says nothing of the others.
         content = {**before.content, **content}
     pending = bool(row.found.relations)
     into.said[key] = Said(
-        chunk.source, chunk.scope, row.found.external_id, content, row.identities, b"" if pending else row.content_hash,
+        *key, content, row.identities, b"" if pending else row.content_hash,
         before.first_seen if before else chunk.pen.at, chunk.pen.at, id=before.id if before else None,
         is_live=not row.found.gone, is_changed=True,
     )  # fmt: skip
@@ -314,3 +317,10 @@ def settle(chunk: Chunk) -> None:
         chunk.applied.unchanged += not one.is_changed
         chunk.applied.gone += one.lifecycle == Lifecycle.ABSENT and one.item.lifecycle != Lifecycle.ABSENT
     chunk.applied.unchanged += len(chunk.unchanged)
+    if chunk.source == IMPORT:
+        # A file that says what is known already leaves no trace: its record would keep a vanished item alive.
+        chunk.drafts = [one for one in chunk.drafts if one.is_changed or _is_known_to_imports(one)]
+
+
+def _is_known_to_imports(draft: Draft) -> bool:
+    return any(one.source == IMPORT and one.id is not None for one in draft.said.values())
