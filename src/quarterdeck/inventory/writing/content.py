@@ -143,8 +143,10 @@ def _plain(value: Any) -> Any:
 
 
 def content_of_item(item: Item) -> Content:
-    """Return the item's effective content, flat."""
+    """Return the item's effective content, flat. The state "unknown" is the absence of one."""
     content: Content = {field: value for field in HOT_FIELDS if (value := getattr(item, field))}
+    if item.state == State.UNKNOWN:
+        del content["state"]
     content.update((LABEL + name, value) for name, value in item.labels.items())
     content.update(item.attributes)
     return content

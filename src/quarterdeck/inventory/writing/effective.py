@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec
-from quarterdeck.inventory.models import Kind
+from quarterdeck.inventory.models import Kind, State
 from quarterdeck.inventory.writing.content import LABEL, Content
 
 MANUAL = "manual"
@@ -63,6 +63,8 @@ def effective(spec: TypeSpec, desired: Content, seen: Sequence[Seen]) -> Content
     for attribute in spec.attributes.values():
         if attribute.default is not None and content.get(attribute.code) is None:
             content[attribute.code] = attribute.default
+    if content.get("state") == State.UNKNOWN:
+        del content["state"]  # the absence of one, as in `content_of_item`
     return {field: value for field, value in content.items() if value is not None}
 
 
