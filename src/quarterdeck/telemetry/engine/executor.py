@@ -143,7 +143,7 @@ class Executor:
         if statements.has_second_statement(text):
             raise EngineFailure("Multi-statements are not allowed", failures.SYNTAX_ERROR)
         name = statements.answer_format(text, statement.default_format)
-        query = text.decode("utf-8", "surrogateescape")
+        query = text.decode()
         if statement.may_stream and name in STREAMED_FORMATS and statements.may_stream(text):
             self._stream(session, query, name, statement.parameters, begin, emit)
             return

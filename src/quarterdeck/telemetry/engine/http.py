@@ -1,6 +1,7 @@
 """ClickHouse's HTTP interface as an ASGI application. See https://clickhouse.com/docs/interfaces/http
 
-Left out, and answered as such: sessions, external tables, the `compress`/`decompress` of ClickHouse's own protocol.
+Left out, and answered as such: external tables, and `compress`/`decompress` of ClickHouse's own protocol.
+A `session_id` is taken and has no effect: every request stands alone.
 """
 
 from __future__ import annotations
@@ -37,10 +38,16 @@ _NOT_SETTINGS = frozenset(
     {
         *("query", "database", "user", "password", "role", "quota_key", "query_id", "default_format", "stacktrace"),
         *("wait_end_of_query", "buffer_size", "enable_http_compression", "client_protocol_version"),
-        *("send_progress_in_http_headers", "http_headers_progress_interval_ms", "session_timeout", "session_check"),
+        *(
+            "send_progress_in_http_headers",
+            "http_headers_progress_interval_ms",
+            "session_id",
+            "session_timeout",
+            "session_check",
+        ),
     }
 )
-_UNSUPPORTED = {"session_id": "sessions", "compress": "compress=1", "decompress": "decompress=1"}
+_UNSUPPORTED = ("compress", "decompress")
 
 
 class _ClientGone(Exception):
@@ -140,6 +147,10 @@ class _Exchange:
             await self._send({"type": "http.response.body", "body": b""})
         except EngineFailure as failure:
             await self._fail(failure)
+        except UnicodeDecodeError as error:
+            # chDB takes a statement as text, where ClickHouse takes any bytes.
+            message = f"the statement is not UTF-8 at byte {error.start}"
+            await self._fail(EngineFailure(message, failures.SYNTAX_ERROR))
         except _ClientGone:
             log.info("the client left before its answer was complete")
         finally:
@@ -150,12 +161,12 @@ class _Exchange:
         """Receive the body behind the statement's beginning in the URL, if there is one there."""
         if self._method not in ("GET", "POST"):
             raise EngineFailure(f"method {self._method} is not one of GET, POST", failures.BAD_ARGUMENTS)
-        for name, what in _UNSUPPORTED.items():
+        for name in _UNSUPPORTED:
             if self._query.get(name, "0") not in ("", "0"):
-                raise EngineFailure(f"{what} is not supported here", failures.NOT_IMPLEMENTED)
+                raise EngineFailure(f"{name}={self._query[name]} is not supported here", failures.NOT_IMPLEMENTED)
         prefix = self._query.get("query", "")
         encoding = self._headers.get("content-encoding", "").lower()
-        body = self._interface.new_body(encoding, f"{prefix}\n".encode() if prefix else b"")
+        body = self._interface.new_body(encoding, (prefix.rstrip("\n") + "\n").encode() if prefix else b"")
         try:
             await self._receive_into(body)
             return await self._form(body)

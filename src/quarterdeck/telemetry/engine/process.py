@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,11 +54,18 @@ def _serve(data: Path, listener: socket.socket, limits: Limits) -> None:
         ) from error
     interface = Interface(executor, instance_key(data, "engine"), limits, scratch)
     try:
+        _ignore_stop_signals()
         _Server(data, listener, interface).run([listener])
     finally:
         remove_run_file(data, "engine")
         interface.close()
         executor.close()
+
+
+def _ignore_stop_signals() -> None:
+    """uvicorn stops at these by itself and then raises them again, which would end the process before its clean-up."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
 
 
 class _Server(uvicorn.Server):
