@@ -5,12 +5,14 @@ from __future__ import annotations
 from celery import shared_task
 
 from quarterdeck.audit.actor import SYSTEM
+from quarterdeck.inventory import actions
 from quarterdeck.inventory.connectors import passes
 from quarterdeck.inventory.exchange import uploads
 
 SCHEDULES = {
     "inventory.sync_sources": ("inventory.sync_sources", "facts_interval_seconds"),
     "inventory.forget_uploads": ("inventory.forget_uploads", 86400),
+    "inventory.retire_absent": ("inventory.retire_absent", 3600),
 }
 
 
@@ -30,3 +32,9 @@ def run_import(import_id: int) -> None:
 def forget_uploads() -> None:
     """Remove the files of old imports. See `uploads.forget_uploads`."""
     uploads.forget_uploads()
+
+
+@shared_task(name="inventory.retire_absent", ignore_result=True)  # type: ignore[untyped-decorator]
+def retire_absent() -> None:
+    """Retire what has been absent for long. See `actions.retire_absent`."""
+    actions.retire_absent(SYSTEM.named("system:lifecycle"))

@@ -19,14 +19,15 @@ class Condition(Protocol):
 
 
 C = TypeVar("C", bound=Condition)
+C_co = TypeVar("C_co", bound=Condition, covariant=True)
 
 
-class Fields(Protocol[C]):
+class Fields(Protocol[C_co]):
     """What a store knows of fields. An unknown field is BadQuery with the near name: never "everything"."""
 
-    def everything(self) -> C: ...
-    def match(self, match: Match) -> C: ...
-    def text(self, text: Text) -> C: ...
+    def everything(self) -> C_co: ...
+    def match(self, match: Match) -> C_co: ...
+    def text(self, text: Text) -> C_co: ...
 
 
 def compile_node(node: Node, fields: Fields[C]) -> C:

@@ -8,6 +8,7 @@ And, Or, Not
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,8 +85,8 @@ class Match:
     field: str
     op: Op
     values: tuple[Value, ...] = ()
-    position: int = field(default=0, compare=False)
-    depth: int = field(default=0, init=False, repr=False, compare=False)
+    position: int = dataclasses.field(default=0, compare=False)
+    depth: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

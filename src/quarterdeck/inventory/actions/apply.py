@@ -64,7 +64,7 @@ def apply(
     for start in range(0, len(wanted), CHUNK_ROWS):
         if not dry_run:
             relate_chunk(actor, wanted[start : start + CHUNK_ROWS], source, scope, types, pen, applied)
-    applied.change_set_id = pen.change_set.pk if pen.change_set and not dry_run else None
+    applied.change_set_id = pen.change_set.pk if pen.change_set else None
     if complete and not dry_run:
         finish_sync(actor, source, scope, pen.at, len(batch), applied)
     return applied
@@ -116,6 +116,9 @@ def apply_chunk(actor: Actor, part: Chunk, rows: Sequence[tuple[int, Found]], dr
             _write(actor, part)
             if dry_run:
                 transaction.set_rollback(True)
+        if dry_run:
+            part.pen.change_set = None
+            part.applied.item_ids.clear()
     except IntegrityError as error:
         raise Conflict(
             _("Another writer changed the same items at the same time."), hint=_("Try again: nothing was written.")

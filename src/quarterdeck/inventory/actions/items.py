@@ -243,7 +243,7 @@ def _move(actor: Actor, target: str | Sequence[int], lifecycle: Lifecycle, verb:
     ids = targets(actor, target, "inventory.delete", limit=MAX_BULK)
     require(actor, "inventory.delete", Item.objects.filter(pk__in=ids))
     pen = Pen(actor, MANUAL, reason, now())
-    moved = []
+    moved: list[int] = []
     for start in range(0, len(ids), _BATCH):
         items = Item.objects.select_for_update().filter(pk__in=ids[start : start + _BATCH], merged_into=None)
         drafts = list(drafts_of(items.exclude(lifecycle=lifecycle).order_by("pk"), catalogue()).values())

@@ -34,7 +34,7 @@ def add_builtin_types(using: str = DEFAULT_DB_ALIAS) -> None:
     missing = [_type(spec) for spec in builtin_types() if spec["code"] not in rows]
     ItemType.objects.bulk_create(missing)
     rows.update({row.code: row for row in missing})
-    known = set(Attribute.objects.values_list("type__code", "code"))
+    known: set[tuple[str | None, str]] = set(Attribute.objects.values_list("type__code", "code"))
     attributes = [one for spec in builtin_types() for one in _attributes(rows[spec["code"]], spec, known)]
     Attribute.objects.bulk_create(attributes)
     if missing or attributes:

@@ -43,7 +43,7 @@ class AttributeText(Func):
         super().__init__("attributes")
         self.code = code
 
-    def as_sqlite(self, compiler: Any, db: Any, **context: Any) -> Any:
+    def as_sqlite(self, compiler: Any, db: Any, **context: Any) -> Any:  # type: ignore[override]
         return self.as_sql(compiler, db, template=f"json_extract(%(expressions)s, '$.\"{self.code}\"')", **context)
 
     def as_postgresql(self, compiler: Any, db: Any, **context: Any) -> Any:

@@ -154,10 +154,10 @@ def _stored_values(actor: Actor, field: str, low: str, limit: int) -> list[str]:
     if name not in catalogue().fields and name != "name" and not name.startswith(LABEL):
         name = LABEL + name
     found: list[str] = []
-    rows = ItemIndex.objects.filter(field=name, text__startswith=low, item__in=_seen(actor)).order_by("text")
+    values = ItemIndex.objects.filter(field=name, text__startswith=low, item__in=_seen(actor)).order_by("text")
     last = ""
     while len(found) < limit:
-        value = rows.filter(text__gt=last).values_list("text", flat=True).first()
+        value = values.filter(text__gt=last).values_list("text", flat=True).first()
         if value is None:
             break
         found.append(value)

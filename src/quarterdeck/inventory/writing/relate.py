@@ -130,7 +130,7 @@ def _replace(items: set[int], rows: dict[tuple[int, int, str], None], source: st
         ["src", "dst", "type", "source", "first_seen", "last_seen"],
         ((*key, source, pen.at, pen.at) for key in fresh),
     )
-    changes = [(src, kind, None, dst) for src, dst, kind in fresh]
+    changes: list[tuple[int, str, int | None, int | None]] = [(src, kind, None, dst) for src, dst, kind in fresh]
     changes.extend((row.src_id, row.type, row.dst_id, None) for row in over)
     write_changes(changes, pen)
     return Related(len(fresh), len(over), {change[0] for change in changes})

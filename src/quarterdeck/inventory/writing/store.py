@@ -110,7 +110,7 @@ def update(model: type[Model], columns: Sequence[str], rows: Iterable[Row]) -> N
     prepared = _prepared(model, columns, rows)
     if not prepared:
         return
-    key = connection.ops.quote_name(str(model._meta.pk.column))  # type: ignore[union-attr]
+    key = connection.ops.quote_name(str(model._meta.pk.column))
     pairs = ", ".join(f"{name} = %s" for name in _names(model, columns))
     with connection.cursor() as cursor:
         cursor.executemany(f"UPDATE {_table(model)} SET {pairs} WHERE {key} = %s", prepared)  # noqa: S608
