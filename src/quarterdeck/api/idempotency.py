@@ -27,6 +27,8 @@ from quarterdeck.core.errors import BadInput, Conflict, OpsError
 
 KEPT_HOURS = 24
 _SAFE = ("GET", "HEAD", "OPTIONS")
+# The status of an answer that is not kept, though its request was done.
+_SHOWN_ONCE = 0
 _KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 Run = Callable[..., HttpResponseBase]
@@ -45,6 +47,12 @@ def _replay(answer: IdempotentAnswer, fingerprint: str) -> HttpResponse:
             hint=_("use a new key for every new request"),
             field="Idempotency-Key",
         )
+    if answer.status == _SHOWN_ONCE:
+        raise Conflict(
+            _("this request was done, and its answer held a secret that is shown once"),
+            hint=_("make another one with a new key"),
+            field="Idempotency-Key",
+        )
     response = HttpResponse(bytes(answer.body), status=answer.status, headers=answer.headers)
     response["Idempotent-Replayed"] = "true"
     return response
@@ -53,6 +61,9 @@ def _replay(answer: IdempotentAnswer, fingerprint: str) -> HttpResponse:
 def _keep(answer: IdempotentAnswer, response: HttpResponseBase) -> None:
     if response.status_code >= 500 or response.status_code == 429 or not isinstance(response, HttpResponse):
         answer.delete()
+        return
+    if "no-store" in response.get("Cache-Control", ""):
+        # A new token's text, for example: it must not lie about in the database for a day.
         return
     answer.status = response.status_code
     answer.body = response.content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -26,7 +26,8 @@ class Need(Body):
 
 
 @router.post("/items/{int:item_id}/secrets/{field}", response=Revealed)
-def reveal(request: HttpRequest, item_id: Id, field: Line, body: Need) -> Revealed:
+def reveal(request: HttpRequest, response: HttpResponse, item_id: Id, field: Line, body: Need) -> Revealed:
     """Show the value of a secret attribute."""
+    response["Cache-Control"] = "no-store"
     actor = identify(request)
     return {"value": actions.reveal_secret(actor, find(actor, item_id), field, reason=body.reason)}

@@ -1,0 +1,120 @@
+"""Who may call what: a test generated over every operation of the API."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from tests.api.conftest import ApiClient, problem_of
+
+from quarterdeck.access.models import User
+from quarterdeck.api.main import api
+from quarterdeck.audit.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+
+# What a caller without any role may know: who it is, and how the API is called.
+OPEN_TO_ALL = {("GET", "/me")}
+
+
+def operations() -> list[tuple[str, str]]:
+    paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
+    return [(method.upper(), path.removeprefix("/api/v1")) for path, methods in paths.items() for method in methods]
+
+
+def address(path: str) -> str:
+    return (
+        re.sub(r"\{\w*id\}", "1", path).replace("{slug}", "none").replace("{code}", "host").replace("{attribute}", "x")
+    )
+
+
+OPERATIONS = operations()
+WRITES = [one for one in OPERATIONS if one[0] != "GET"]
+# A body that passes the shapes of each write, so that the right is what is asked next.
+BODIES: dict[str, Any] = {
+    "POST /items": {"type": "host", "name": "x"},
+    "POST /items/bulk": {"query": "", "env": "x"},
+    "POST /items/trash": {"query": ""},
+    "POST /items/restore": {"query": ""},
+    "POST /items/purge": {"query": ""},
+    "POST /types/apply": {"yaml": "types: []"},
+    "PUT /types/{code}": {"title_en": "x"},
+    "PUT /types/{code}/attributes/{attribute}": {"title_en": "x"},
+    "PUT /views/{slug}": {"title": "x"},
+    "POST /tokens": {"name": "x", "roles": ["admin"]},
+}
+
+
+def test_there_are_operations() -> None:
+    assert len(OPERATIONS) > 50
+    assert len(WRITES) > 25
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+def test_nobody_is_let_in_without_a_token(anonymous: ApiClient, method: str, path: str) -> None:
+    response = anonymous.call(method, address(path), {})
+    problem_of(response, 401, "unauthenticated")
+    assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("token", ["", "x", "qd_" + "A" * 43, "\u00e9", "a b c", "x" * 8000])
+def test_a_wrong_token_is_nobodys(anonymous: ApiClient, token: str) -> None:
+    anonymous.token = token or " "
+    problem_of(anonymous.call("GET", "/items"), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in OPERATIONS if one not in OPEN_TO_ALL])
+def test_a_caller_without_roles_gets_nothing(nobody: ApiClient, method: str, path: str) -> None:
+    response = nobody.call(method, address(path), BODIES.get(f"{method} {path}", {}))
+    if response.status_code == 200:
+        assert method == "GET", "a write must not succeed"
+        body = response.json()
+        assert not body.get("items") or isinstance(body["items"], dict), body
+        assert body.get("items", {}) in ([], {}) or not any(_numbers(body["items"])), body
+    else:
+        assert response.status_code in (403, 404, 415, 422), response.content
+        assert response["Content-Type"] == "application/problem+json"
+
+
+def _numbers(value: Any) -> list[int]:
+    if isinstance(value, dict):
+        return [number for inner in value.values() for number in _numbers(inner)]
+    return [value] if isinstance(value, int) else []
+
+
+@pytest.mark.parametrize("operation", [key for key in BODIES if key != "PUT /views/{slug}"])
+def test_a_viewer_may_not_write_and_the_attempt_is_audited(viewer: ApiClient, operation: str) -> None:
+    method, path = operation.split(" ")
+    before = AuditEvent.objects.filter(result="denied").count()
+    problem_of(viewer.call(method, address(path), BODIES[operation]), 403, "denied")
+    denied = AuditEvent.objects.filter(result="denied")
+    assert denied.count() == before + 1
+    assert denied.order_by("seq").last().actor_name == "token:viewer"
+
+
+@pytest.fixture
+def person(db: None) -> Client:
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.force_login(User.objects.create_user("ann"), backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def test_a_session_may_read(person: Client) -> None:
+    body = person.get("/api/v1/me").json()
+    assert (body["kind"], body["name"]) == ("user", "ann")
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+def test_a_session_must_prove_that_the_page_is_ours(person: Client, method: str, path: str) -> None:
+    response = person.generic(method, f"/api/v1{address(path)}", b"{}", content_type="application/json")
+    assert "X-CSRFToken" in problem_of(response, 403, "denied")["hint"]
+
+
+def test_a_session_with_the_csrf_token_may_ask(person: Client) -> None:
+    person.cookies["csrftoken"] = "a" * 32
+    body = {"type": "host", "name": "x"}
+    response = person.post("/api/v1/items", body, content_type="application/json", headers={"X-CSRFToken": "a" * 32})
+    problem = problem_of(response, 403, "denied")
+    assert "X-CSRFToken" not in problem["hint"], "it is a missing role by now"
