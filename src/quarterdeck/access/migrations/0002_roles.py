@@ -8,7 +8,16 @@ ROLES = (
         "operator",
         "Operator",
         "Reads and changes the inventory, reads measurements, makes own tokens.",
-        ["inventory.*", "telemetry.query", "access.tokens"],
+        [
+            "inventory.view",
+            "inventory.edit",
+            "inventory.delete",
+            "inventory.import",
+            "inventory.export",
+            "inventory.merge",
+            "telemetry.query",
+            "access.tokens",
+        ],
     ),
     (
         "viewer",
