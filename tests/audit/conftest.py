@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor, ActorKind
@@ -15,7 +15,7 @@ ALICE = Actor(ActorKind.USER, "alice", "7", auth_method="password", source_ip="1
 
 
 @pytest.fixture(autouse=True)
-def folder(settings: SettingsWrapper, tmp_path: Path) -> Path:
+def folder(settings: Settings, tmp_path: Path) -> Path:
     """Checkpoints and archives of a test go here. The instance's keys stay: they were read before."""
     settings.DATA = tmp_path
     return tmp_path / "audit"

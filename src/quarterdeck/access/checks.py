@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
@@ -16,6 +17,7 @@ from quarterdeck.access import grants as granted
 from quarterdeck.access import scopes
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
+from quarterdeck.audit.appending import gathered
 from quarterdeck.core.errors import Denied, OpsError
 
 __all__ = ["ACTIONS", "Action", "action", "may", "require", "scopes", "visible"]
@@ -88,6 +90,15 @@ class Action:
 
 
 ACTIONS: dict[str, Action] = {}
+
+
+@contextmanager
+def _in_transaction() -> Iterator[None]:
+    """A transaction whose audit records are its last statements."""
+    with transaction.atomic(), gathered():
+        yield
+
+
 _is_inside: ContextVar[bool] = ContextVar("is_inside_action", default=False)
 
 
@@ -103,11 +114,10 @@ def action(
     def decorate(function: Callable[Concatenate[Actor, P], R]) -> Callable[Concatenate[Actor, P], R]:
         name = f"{function.__module__.removeprefix('quarterdeck.')}.{function.__name__}"
 
-        def checked(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
-            require(actor, verb)
-            return function(actor, *args, **kwargs)
-
-        run = cast("Callable[Concatenate[Actor, P], R]", transaction.atomic(checked)) if atomic else checked
+        def run(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
+            with _in_transaction() if atomic else nullcontext():
+                require(actor, verb)
+                return function(actor, *args, **kwargs)
 
         @wraps(function)
         def call(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
+from datetime import date, time
+from time import time_ns
 from typing import Any, Literal
 from uuid import uuid4
 
 import orjson
-from django.db import connection, models, transaction
+from django.db import models
 
-from quarterdeck.audit import chain
+from quarterdeck.audit import appending, chain
 from quarterdeck.audit.actor import Actor
-from quarterdeck.audit.models import AuditEvent, ChainHead
+from quarterdeck.audit.models import AuditEvent
 
 Result = Literal["ok", "denied", "error"]
 AuditObject = models.Model | tuple[str, str, str] | None
@@ -21,6 +22,9 @@ AuditObject = models.Model | tuple[str, str, str] | None
 _SECRET_NAME = re.compile(
     r"pass(word|phrase|wd)|secret|token|private_key|api_?key|credential|digest|recovery", re.IGNORECASE
 )
+
+# What JSON's writer takes; larger ones are kept as text rather than refused with the change that they belong to.
+_MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**64 - 1
 
 
 def record(
@@ -39,12 +43,13 @@ def record(
 
     `obj` is the record acted on, or `(kind, id, name)`. `before` and `after` are `{"field": value}`; values under names
     of secrets become keyed digests. A transaction that is rolled back takes its events with it and leaves no gap.
+    Inside an action the event gets its number when the action ends, see `audit.appending`.
     """
     kind, object_id, name = _identity(obj)
     event = AuditEvent(
         **_who(actor),
         uuid=uuid4().hex,
-        at_us=time.time_ns() // 1000,
+        at_us=time_ns() // 1000,
         verb=verb[:64],
         object_kind=kind[:48],
         object_id=object_id[:64],
@@ -57,8 +62,7 @@ def record(
         error=_storable(error),
         key_id=chain.key_id(),
     )
-    with transaction.atomic():
-        _append(event)
+    appending.add(event)
     return event
 
 
@@ -74,23 +78,6 @@ def _who(actor: Actor) -> dict[str, str]:
     }
 
 
-def _append(event: AuditEvent) -> None:
-    """Take the chain's end, hash, write. The head's row is the lock: appenders wait until its transaction ends."""
-    head = _locked_head()
-    event.seq = head.seq + 1
-    event.prev_hash = head.hash or chain.GENESIS
-    event.hash = chain.link(event.prev_hash, {name: getattr(event, name) for name in chain.HASHED_FIELDS})
-    event.save(force_insert=True)
-    ChainHead.objects.filter(pk=head.pk).update(seq=event.seq, hash=event.hash)
-
-
-def _locked_head() -> ChainHead:
-    heads = ChainHead.objects.all()
-    if connection.features.has_select_for_update:
-        heads = heads.select_for_update()
-    return heads.get(pk=1)
-
-
 def _identity(obj: AuditObject) -> tuple[str, str, str]:
     if obj is None:
         return "", "", ""
@@ -100,22 +87,31 @@ def _identity(obj: AuditObject) -> tuple[str, str, str]:
 
 
 def _storable(text: str) -> str:
-    """Return text without NUL, which PostgreSQL does not hold: the hash is made of what is stored."""
-    return text.replace("\0", "�")
+    """Return text as every database holds it, because the hash is made of what is stored.
+
+    PostgreSQL holds no NUL, and half of a surrogate pair is not UTF-8.
+    """
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _redacted(values: Mapping[str, Any] | None) -> str:
     """Return `{"field": value}` as JSON text with secrets as digests, "" for None."""
     if values is None:
         return ""
-    shown = {str(name): _without_secrets(str(name), value) for name, value in values.items()}
-    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS
-    return _storable(orjson.dumps(shown, default=str, option=options).decode())
+    return _storable(orjson.dumps(_plain("", values), option=orjson.OPT_SORT_KEYS).decode())
 
 
-def _without_secrets(name: str, value: Any) -> Any:
-    if _SECRET_NAME.search(name) and value not in (None, "", [], {}):
-        return value if isinstance(value, str) and value.startswith("hmac:") else chain.secret_digest(value)
+def _plain(name: str, value: Any) -> Any:
+    """Return `value` as JSON has it; under the name of a secret, its keyed digest."""
+    if _SECRET_NAME.search(name) and value not in (None, "", [], {}, ()):
+        is_digest = isinstance(value, str) and value.startswith("hmac:")
+        return value if is_digest else chain.secret_digest(value)
     if isinstance(value, Mapping):
-        return {str(key): _without_secrets(str(key), inner) for key, inner in value.items()}
-    return value
+        return {_storable(str(key)): _plain(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain("", inner) for inner in value]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return value if _MIN_INTEGER <= value <= _MAX_INTEGER else str(value)
+    return value.isoformat() if isinstance(value, date | time) else _storable(str(value))

@@ -77,5 +77,5 @@ def link(prev_hash: str, fields: Mapping[str, Any]) -> str:
 
 def secret_digest(value: object) -> str:
     """Return `hmac:…` for a secret: equal secrets are seen to be equal, the value is not."""
-    digest = hmac.digest(_chain_key(), b"secret\0" + orjson.dumps(value, default=str), "sha256").hex()
+    digest = hmac.digest(_chain_key(), b"secret\0" + repr(value).encode("utf-8", "replace"), "sha256").hex()
     return f"hmac:{digest[:32]}"
