@@ -9,6 +9,7 @@ from quarterdeck.access.people import (
     delete_user,
     set_members,
     unbind_role,
+    update_own_profile,
     update_user,
 )
 from quarterdeck.access.roles import create_token, delete_role, revoke_token, set_role
@@ -32,5 +33,6 @@ __all__ = [
     "set_role",
     "setup_link",
     "unbind_role",
+    "update_own_profile",
     "update_user",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import action
@@ -15,7 +16,7 @@ from quarterdeck.access.limits import require_an_administrator, require_no_more_
 from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor, ActorKind
-from quarterdeck.core.errors import BadInput, Conflict, NotFound
+from quarterdeck.core.errors import BadInput, Conflict, Denied, NotFound
 
 _CHANGEABLE = ("email", "first_name", "last_name", "is_active")
 
@@ -65,6 +66,22 @@ def update_user(actor: Actor, user: User, changes: Mapping[str, Any]) -> User:
     record(
         actor, "access.update_user", user, before={n: before[n] for n in changed}, after={n: after[n] for n in changed}
     )
+    return user
+
+
+@transaction.atomic
+def update_own_profile(actor: Actor, changes: Mapping[str, Any]) -> User:
+    """Change `first_name`, `last_name` or `email` of the actor's own account, which needs no permission."""
+    if actor.kind is not ActorKind.USER:
+        raise Denied(_("only a person has a profile"), hint=_("sign in as a person"))
+    user = User.objects.get(pk=int(actor.id))
+    names = [name for name in ("first_name", "last_name", "email") if name in changes]
+    before = {name: getattr(user, name) for name in names}
+    for name in names:
+        setattr(user, name, changes[name])
+    _clean(user)
+    user.save(update_fields=names)
+    record(actor, "access.update_own_profile", user, before=before, after={name: changes[name] for name in names})
     return user
 
 

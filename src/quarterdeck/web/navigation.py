@@ -33,11 +33,17 @@ class NavEntry:
 
 
 _FLEET = _("Fleet")
+_ADMIN = _("Administration")
 
 NAVIGATION: tuple[NavEntry, ...] = (
     NavEntry(_FLEET, _("Overview"), "web:overview", "layout-dashboard", "inventory.view", "home dashboard"),
     NavEntry(_FLEET, _("Items"), "web:items", "list-details", "inventory.view", "inventory hosts assets"),
     NavEntry(_FLEET, _("Topology"), "web:topology", "topology-star-3", "inventory.view", "graph map relations"),
+    NavEntry(_FLEET, _("Types"), "web:types", "category", "inventory.view", "attributes schema model"),
+    NavEntry(_FLEET, _("Import"), "web:imports", "file-import", "inventory.import", "upload csv xlsx ansible"),
+    NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
+    NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
+    NavEntry(_ADMIN, _("Settings"), "web:settings", "settings", "settings.view", "system status sources sync"),
 )
 
 

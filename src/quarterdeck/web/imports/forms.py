@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.detect import formats
 
-# What a row may be matched by besides the type's unique attributes: columns that every item has.
+# What a row may be matched by besides indexed attributes: columns that every item has.
 _COMMON_KEYS = (("name", _("Name")), ("primary_ip", _("Primary IP address")), ("id", _("Number of the item")))
 
 
@@ -38,6 +38,7 @@ class MatchForm(forms.Form):
     key = forms.ChoiceField(
         label=_("Match by"), help_text=_("A row whose value here is known updates that item; any other row makes one.")
     )
+    format = forms.ChoiceField(label=_("Format"), required=False)
 
     def __init__(self, *args: Any, type_code: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -46,7 +47,9 @@ class MatchForm(forms.Form):
             ("", _("as each row says")),
             *((code, spec.title) for code, spec in types.items()),
         ]
+        attributes = types[type_code].attributes.values() if type_code in types else ()
         self.fields["key"].choices = [  # type: ignore[attr-defined]
             *_COMMON_KEYS,
-            *((spec.code, spec.title) for spec in (types[type_code].attributes.values() if type_code in types else ())),
+            *((spec.code, spec.title) for spec in attributes if spec.indexed),
         ]
+        self.fields["format"].choices = format_choices()[1:]  # type: ignore[attr-defined]

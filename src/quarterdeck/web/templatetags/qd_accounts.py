@@ -15,12 +15,16 @@ register = template.Library()
 def account_tabs(context: template.Context) -> dict[str, Any]:
     """`{% account_tabs %}`: profile, password, second factor, sessions, tokens."""
     path = context["request"].path
+    profile = reverse("web:profile")
     rows = (
-        (_("Profile"), reverse("web:profile"), "user"),
+        (_("Profile"), profile, "user"),
         (_("Password"), reverse("account_change_password"), "lock"),
         (_("Second factor"), reverse("mfa_index"), "shield-lock"),
-        (_("Sessions"), reverse("web:sessions"), "devices"),
+        (_("Sessions"), reverse("usersessions_list"), "devices"),
         (_("Tokens"), reverse("web:my_tokens"), "key"),
     )
-    tabs = [{"title": title, "url": url, "icon": icon, "current": path.startswith(url)} for title, url, icon in rows]
+    tabs = [
+        {"title": title, "url": url, "icon": icon, "current": path == url or (url != profile and path.startswith(url))}
+        for title, url, icon in rows
+    ]
     return {"tabs": tabs, "label": _("My account")}

@@ -47,7 +47,7 @@ class TypeForm(forms.Form):
         super().__init__(*args, **kwargs)
         if of is not None:
             self.fields["code"].disabled = True
-            self.initial = {name: getattr(of, name) for name in self.fields} | self.initial
+            self.initial = {**{name: getattr(of, name) for name in self.fields}, **self.initial}
 
     def spec(self) -> dict[str, Any]:
         return dict(self.cleaned_data)
@@ -128,7 +128,7 @@ class AttributeForm(forms.Form):
         if of is not None:
             self.fields["code"].disabled = True
             self.fields["kind"].help_text = _("Values that do not fit another kind keep the change from being saved.")
-            self.initial = {name: getattr(of, name) for name in self.fields} | self.initial
+            self.initial = {**{name: getattr(of, name) for name in self.fields}, **self.initial}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib import messages
@@ -16,7 +17,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from quarterdeck.access.checks import may
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, NotFound
-from quarterdeck.inventory.actions.types import export_types, import_types, remove_attribute, set_attribute, set_type
+from quarterdeck.inventory.actions import (
+    export_types,
+    import_types,
+    remove_attribute,
+    remove_type,
+    set_attribute,
+    set_type,
+)
+from quarterdeck.inventory.actions.types import COMMON
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec, catalogue
 from quarterdeck.web.assets import icon_names
 from quarterdeck.web.forms import errors_into, form_status, posted
@@ -24,17 +33,36 @@ from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.types import usage
 from quarterdeck.web.types.forms import AttributeForm, ImportTypesForm, TypeForm
 
+EVERY = "-"
+
 
 def _type(code: str) -> TypeSpec:
-    found = catalogue().types.get(code)
+    """Return the type, or for "-" what stands for every type: its attributes are those that all types have."""
+    found = _every_type() if code == EVERY else catalogue().types.get(code)
     if found is None:
         raise NotFound(_('There is no type "%(code)s".') % {"code": code}, hint=_("See the list of types."))
     return found
 
 
+def _every_type() -> TypeSpec:
+    fields = (spec for specs in catalogue().fields.values() for spec in specs if not spec.type)
+    common = sorted(fields, key=lambda spec: (spec.position, spec.code))
+    attributes = MappingProxyType({spec.code: spec for spec in common})
+    return TypeSpec(0, EVERY, "Every type", "所有类型", "", "category", "", True, 0, attributes)
+
+
+def _is_own(kind: TypeSpec, attribute: AttributeSpec) -> bool:
+    return bool(attribute.type) or kind.code == EVERY
+
+
+def _owner(code: str) -> str:
+    """Return what the inventory's actions call the owner of an attribute."""
+    return COMMON if code == EVERY else code
+
+
 def _attribute(kind: TypeSpec, code: str) -> AttributeSpec:
     found = kind.attributes.get(code)
-    if found is None or not found.type:
+    if found is None or not _is_own(kind, found):
         raise NotFound(
             _('Type "%(type)s" has no attribute "%(code)s" of its own.') % {"type": kind.code, "code": code},
             hint=_("See the type's list of attributes."),
@@ -74,6 +102,8 @@ def new_type(request: PageRequest) -> HttpResponseBase:
 @page("inventory.types")
 def edit_type(request: PageRequest, code: str) -> HttpResponseBase:
     spec = _type(code)
+    if code == EVERY:
+        raise NotFound(_("This is no type of its own."), hint=_("Change its attributes instead."))
     form = TypeForm(posted(request)[0], of=spec)
     if form.is_valid():
         with errors_into(form):
@@ -83,9 +113,20 @@ def edit_type(request: PageRequest, code: str) -> HttpResponseBase:
     return _type_form(request, form, spec)
 
 
+@require_POST
+@page("inventory.types")
+def delete_type(request: PageRequest, code: str) -> HttpResponseBase:
+    """Remove a type that no item has; the action refuses any other."""
+    remove_type(request.actor, _type(code).code)
+    messages.success(request, _('Type "%(code)s" is removed.') % {"code": code})
+    return redirect("web:types")
+
+
 def _type_form(request: PageRequest, form: TypeForm, spec: TypeSpec | None) -> HttpResponse:
     groups = sorted({kind.group for kind in catalogue().types.values()})
-    context = {"form": form, "spec": spec, "icons": icon_names(), "groups": groups}
+    context: dict[str, Any] = {"form": form, "spec": spec, "icons": icon_names(), "groups": groups}
+    if spec is not None:
+        context["used_by"] = usage.items_of(spec.code)
     return render(request, "web/types/type_form.html", context, status=form_status(form))
 
 
@@ -97,8 +138,9 @@ def type_page(request: PageRequest, code: str) -> HttpResponse:
     attributes = list(spec.attributes.values())
     context = {
         "spec": spec,
-        "own": [attribute for attribute in attributes if attribute.type],
-        "common": [attribute for attribute in attributes if not attribute.type],
+        "own": [attribute for attribute in attributes if _is_own(spec, attribute)],
+        "common": [attribute for attribute in attributes if not _is_own(spec, attribute)],
+        "is_every": code == EVERY,
         "items": usage.items_by_type().get(code, 0),
         "may_edit": may(request.actor, "inventory.types"),
     }
@@ -115,7 +157,7 @@ def new_attribute(request: PageRequest, code: str) -> HttpResponseBase:
         with errors_into(form):
             if form.cleaned_data["code"] in spec.attributes:
                 raise BadInput(_("This type has an attribute with this code already."), field="code")
-            set_attribute(request.actor, code, form.spec())
+            set_attribute(request.actor, _owner(code), form.spec())
             messages.success(request, _("The attribute is added."))
             return redirect("web:type", code)
     return _attribute_form(request, form, spec, None)
@@ -129,7 +171,7 @@ def edit_attribute(request: PageRequest, code: str, attribute: str) -> HttpRespo
     form = AttributeForm(posted(request)[0], of=found)
     if form.is_valid():
         with errors_into(form):
-            set_attribute(request.actor, code, form.spec())
+            set_attribute(request.actor, _owner(code), form.spec())
             messages.success(request, _("The attribute is saved."))
             return redirect("web:type", code)
     return _attribute_form(request, form, spec, found)
@@ -140,7 +182,7 @@ def _attribute_form(
 ) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "spec": spec, "attribute": attribute}
     if attribute is not None:
-        context["used_by"] = usage.items_with(spec.code, attribute.code)
+        context["used_by"] = usage.items_with(attribute.type, attribute.code)
     return render(request, "web/types/attribute_form.html", context, status=form_status(form))
 
 
@@ -150,11 +192,11 @@ def delete_attribute(request: PageRequest, code: str, attribute: str) -> HttpRes
     """Ask first, with how many items lose a value; the code typed once more when there are any."""
     spec = _type(code)
     found = _attribute(spec, attribute)
-    used_by = usage.items_with(code, attribute)
+    used_by = usage.items_with(found.type, attribute)
     wrong = ""
     if request.method == "POST":
         if not used_by or request.POST.get("confirm", "") == attribute:
-            remove_attribute(request.actor, code, attribute)
+            remove_attribute(request.actor, _owner(code), attribute)
             messages.success(request, _('Attribute "%(code)s" is removed.') % {"code": attribute})
             return redirect("web:type", code)
         wrong = _('Type "%(code)s" to confirm.') % {"code": attribute}
@@ -167,7 +209,7 @@ def delete_attribute(request: PageRequest, code: str, attribute: str) -> HttpRes
 def move_attribute(request: PageRequest, code: str, attribute: str) -> HttpResponseBase:
     """Move an attribute one place up or down among the type's own."""
     spec = _type(code)
-    own = [each for each in spec.attributes.values() if each.type]
+    own = [each for each in spec.attributes.values() if _is_own(spec, each)]
     at = own.index(_attribute(spec, attribute))
     to = at - 1 if request.POST.get("direction") == "up" else at + 1
     if 0 <= to < len(own):
@@ -180,7 +222,7 @@ def _renumber(actor: Actor, code: str, own: list[AttributeSpec]) -> None:
     with transaction.atomic():
         for place, attribute in enumerate(own, 1):
             if attribute.position != place * 10:
-                set_attribute(actor, code, {"code": attribute.code, "position": place * 10})
+                set_attribute(actor, _owner(code), {"code": attribute.code, "position": place * 10})
 
 
 @require_GET

@@ -1,0 +1,24 @@
+"""Every page, by capability."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+PAGES = (
+    "shell",
+    "search",
+    "overview",
+    "items",
+    "topology",
+    "types",
+    "imports",
+    "audit",
+    "access",
+    "settings",
+    "accounts",
+)
+
+urlpatterns = [
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include(([path("", include(f"quarterdeck.web.{name}.urls")) for name in PAGES], "web"))),
+]
