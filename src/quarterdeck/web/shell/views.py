@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_POST
 
 from quarterdeck.inventory import queries
+from quarterdeck.web.forms import next_of
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.viewing import RANGES
-
-
-def back(request: HttpRequest) -> HttpResponseRedirect:
-    """Return to the page that the form was on; only to this site."""
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = "/"
-    return HttpResponseRedirect(target)
 
 
 @require_POST
@@ -27,7 +19,7 @@ def set_selector(request: PageRequest) -> HttpResponse:
     if text:
         queries.items(request.actor, text)
     request.session["selector"] = text
-    return back(request)
+    return HttpResponseRedirect(next_of(request, "/"))
 
 
 @require_POST
@@ -36,4 +28,4 @@ def set_range(request: PageRequest) -> HttpResponse:
     code = request.POST.get("range", "")
     if code in RANGES:
         request.session["range"] = code
-    return back(request)
+    return HttpResponseRedirect(next_of(request, "/"))

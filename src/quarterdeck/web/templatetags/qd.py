@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -114,6 +116,23 @@ register.filter("how_many_items", formatting.how_many_items)
 
 
 @register.filter
+def moment(value: object) -> SafeString | str:
+    """`{{ "2026-01-02T03:04:05Z"|moment }}`: a time that came as JSON text; other text stays as it is."""
+    try:
+        found = parse_datetime(str(value))
+    except ValueError:
+        found = None
+    return when(found, "absolute") if found else formatting.plain(value)
+
+
+@register.filter
+def safe_link(value: object) -> str:
+    """Return a web address to link to; whatever would run or read something instead becomes "#"."""
+    text = str(value)
+    return text if urlsplit(text).scheme in ("http", "https") else "#"
+
+
+@register.filter
 def get(mapping: dict[str, Any] | None, key: str) -> Any:
     """`{{ values|get:code }}`: a value by a key that is itself a variable."""
     return (mapping or {}).get(key)
@@ -150,6 +169,7 @@ def field(bound: BoundField, label: str = "", wide: bool = True) -> dict[str, An
         "field": bound,
         "label": label or bound.label,
         "widget": bound.as_widget(attrs=attributes),
+        "hidden_initial": bound.as_hidden(only_initial=True) if bound.field.show_hidden_initial else "",
         "is_check": isinstance(widget, CheckboxInput),
         "is_group": isinstance(widget, RadioSelect | CheckboxSelectMultiple),
         "is_file": isinstance(widget, FileInput),

@@ -1,0 +1,49 @@
+"""What stands on top of every page of an item: its name and state, what may be done with it, the tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from quarterdeck.access.checks import may
+from quarterdeck.inventory import queries
+from quarterdeck.inventory.catalogue import catalogue
+from quarterdeck.inventory.models import Item, Lifecycle
+from quarterdeck.web.pages import PageRequest
+
+
+def _open_differences(request: PageRequest, item: Item) -> int:
+    return queries.drift(request.actor, f"id:{item.pk} lifecycle:*").count()
+
+
+def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]:
+    """Return the tabs that the actor may open, with the number of open differences on Sources."""
+    rows = [
+        ("summary", _("Summary"), "web:item", "id", 0),
+        ("metrics", _("Metrics"), "web:item_metrics", "chart-line", 0),
+        ("relations", _("Relations"), "web:item_relations", "affiliate", 0),
+        ("history", _("History"), "web:item_history", "history", 0),
+        ("timeline", _("Timeline"), "web:item_timeline", "calendar-event", 0),
+        ("sources", _("Sources"), "web:item_sources", "database-import", _open_differences(request, item)),
+    ]
+    return [
+        {"title": title, "url": reverse(name, args=[item.pk]), "icon": icon, "count": count, "current": code == current}
+        for code, title, name, icon, count in rows
+        if code != "metrics" or may(request.actor, "telemetry.query", item)
+    ]
+
+
+def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
+    """Return the context of item/base.html."""
+    return {
+        "item": item,
+        "spec": catalogue().by_id[item.type_id],
+        "tabs": tabs(request, item, current),
+        "is_active": item.lifecycle == Lifecycle.ACTIVE,
+        "is_trashed": item.lifecycle == Lifecycle.TRASHED,
+        "may_edit": may(request.actor, "inventory.edit", item),
+        "may_delete": may(request.actor, "inventory.delete", item),
+        "may_merge": may(request.actor, "inventory.merge", item),
+    }
