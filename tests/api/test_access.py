@@ -26,7 +26,12 @@ def operations() -> list[tuple[str, str]]:
 
 def address(path: str) -> str:
     return (
-        re.sub(r"\{\w*id\}", "1", path).replace("{slug}", "none").replace("{code}", "host").replace("{attribute}", "x")
+        re.sub(r"\{\w*id\}", "1", path)
+        .replace("{slug}", "none")
+        .replace("{code}", "host")
+        .replace("{attribute}", "x")
+        .replace("{seq}", "1")
+        .replace("{name}", "none")
     )
 
 
@@ -70,18 +75,22 @@ def test_a_caller_without_roles_gets_nothing(nobody: ApiClient, method: str, pat
     response = nobody.call(method, address(path), BODIES.get(f"{method} {path}", {}))
     if response.status_code == 200:
         assert method == "GET", "a write must not succeed"
-        body = response.json()
-        assert not body.get("items") or isinstance(body["items"], dict), body
-        assert body.get("items", {}) in ([], {}) or not any(_numbers(body["items"])), body
+        assert not list(_data(response.json())), response.content
     else:
         assert response.status_code in (403, 404, 415, 422), response.content
         assert response["Content-Type"] == "application/problem+json"
 
 
-def _numbers(value: Any) -> list[int]:
-    if isinstance(value, dict):
-        return [number for inner in value.values() for number in _numbers(inner)]
-    return [value] if isinstance(value, int) else []
+def _data(body: Any) -> list[Any]:
+    """Return what is in an answer besides names of fields: counts that are not 0, and rows."""
+    if isinstance(body, dict):
+        # "all" is the group that every Ansible inventory has; its hosts stand in "_meta".
+        frame = ("field", "version", "status", "processes", "all")
+        inner = {name: value for name, value in body.items() if name not in frame}
+        return [value for part in inner.values() for value in _data(part)]
+    if isinstance(body, list):
+        return [value for part in body for value in _data(part)]
+    return [body] if body else []
 
 
 @pytest.mark.parametrize("operation", [key for key in BODIES if key != "PUT /views/{slug}"])

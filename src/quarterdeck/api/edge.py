@@ -45,7 +45,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 
 def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    if response.status_code >= 400 and not response.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
+    if response.status_code >= 400 and not isinstance(response, problems.Problem):
         response = problems.of_status(request, cast(HttpResponse, response))
     allowance = getattr(request, "allowance", None)
     for name, value in (allowance.headers() if allowance else {}).items():

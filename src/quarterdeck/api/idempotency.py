@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.api.auth import caller_key, identify
 from quarterdeck.api.models import IdempotentAnswer
-from quarterdeck.api.problems import of_ops_error
+from quarterdeck.api.problems import Problem, of_ops_error
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, OpsError
 
@@ -53,7 +53,8 @@ def _replay(answer: IdempotentAnswer, fingerprint: str) -> HttpResponse:
             hint=_("make another one with a new key"),
             field="Idempotency-Key",
         )
-    response = HttpResponse(bytes(answer.body), status=answer.status, headers=answer.headers)
+    kind = Problem if answer.status >= 400 else HttpResponse
+    response = kind(bytes(answer.body), status=answer.status, headers=answer.headers)
     response["Idempotent-Replayed"] = "true"
     return response
 

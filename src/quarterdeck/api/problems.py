@@ -42,6 +42,10 @@ _CODES = {
 _log = logging.getLogger(__name__)
 
 
+class Problem(HttpResponse):
+    """An answer that is a problem already."""
+
+
 def problem(
     request: HttpRequest,
     status: int,
@@ -63,7 +67,7 @@ def problem(
         "instance": request.path,
         "request_id": getattr(request, "request_id", ""),
     }
-    return HttpResponse(orjson.dumps(content, default=str), status=status, content_type=CONTENT_TYPE, headers=headers)
+    return Problem(orjson.dumps(content, default=str), status=status, content_type=CONTENT_TYPE, headers=headers)
 
 
 def of_ops_error(request: HttpRequest, error: OpsError) -> HttpResponse:
@@ -100,8 +104,10 @@ def of_status(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     hints = {404: _("GET /api/v1/openapi.json lists every address"), 405: _("see the Allow header")}
     kept = {name: response[name] for name in ("Allow", "Retry-After") if name in response}
     status = response.status_code
-    detail = sentences.get(status, HTTPStatus(status).phrase)
-    return problem(request, status, detail, hint=hints.get(status, ""), headers=kept)
+    # What Django's own error pages for programs say, such as the setting that allows a host, is worth keeping.
+    told = orjson.loads(response.content) if response.get("Content-Type", "").startswith(CONTENT_TYPE) else {}
+    detail = told.get("detail") or sentences.get(status, HTTPStatus(status).phrase)
+    return problem(request, status, detail, hint=hints.get(status) or told.get("hint", ""), headers=kept)
 
 
 def _pointer(location: tuple[str | int, ...]) -> str:

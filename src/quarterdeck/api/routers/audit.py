@@ -78,14 +78,14 @@ def list_(
     request: HttpRequest, response: HttpResponse, q: QueryText = "", limit: Limit = 100, after: After = ""
 ) -> dict[str, Any]:
     """List what was done, newest first; `q=actor:ann verb:inventory* result:denied at:>-1d`."""
-    rows, below = auditing.read_audit(identify(request), q, before_seq=id_cursor(after), limit=limit)
+    rows, below = auditing.read(identify(request), q, before_seq=id_cursor(after), limit=limit)
     return page(request, response, [event_record(event) for event in rows], None if below is None else str(below))
 
 
 @router.get("/audit/export", response={200: None}, openapi_extra=_FILE)
 def export(request: HttpRequest, q: QueryText = "", format: Literal["jsonl", "csv"] = "jsonl") -> StreamingHttpResponse:  # noqa: A002
     """Answer the selected records as a file, oldest first."""
-    pieces = auditing.export_audit(identify(request), q, format)
+    pieces = auditing.export(identify(request), q, format)
     disposition = f'attachment; filename="audit.{format}"'
     return StreamingHttpResponse(pieces, content_type=_MEDIA[format], headers={"Content-Disposition": disposition})
 
@@ -93,13 +93,13 @@ def export(request: HttpRequest, q: QueryText = "", format: Literal["jsonl", "cs
 @router.post("/audit/verify", response=Verdict)
 def verify(request: HttpRequest) -> dict[str, Any]:
     """Check that no record was edited, removed, reordered or cut off."""
-    return auditing.verify_audit(identify(request)).as_dict()
+    return auditing.verify(identify(request)).as_dict()
 
 
 @router.get("/audit/{int:seq}", response=EventRow)
 def read(request: HttpRequest, seq: Id) -> dict[str, Any]:
     """Read one record."""
-    found, _below = auditing.read_audit(identify(request), f"seq:{seq}", limit=1)
+    found, _below = auditing.read(identify(request), f"seq:{seq}", limit=1)
     if not found:
         raise NotFound(_("there is no record %(seq)s") % {"seq": seq})
     return event_record(found[0])

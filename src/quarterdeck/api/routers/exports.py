@@ -25,7 +25,11 @@ def items(request: HttpRequest, q: QueryText = "", format: Line = "csv") -> File
     """
     chosen = format_named(format)
     file = TemporaryFile()  # noqa: SIM115 - the answer closes it after the last byte
-    export(identify(request), q, format, file)
+    try:
+        export(identify(request), q, format, file)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     suffix = chosen.suffixes[0] if chosen.suffixes else ""
     return FileResponse(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from ninja import Query, Router, Schema
 
+from quarterdeck.access.checks import require
 from quarterdeck.api.auth import identify
 from quarterdeck.api.shapes import Line, QueryText
 from quarterdeck.api.shapes.items import ItemRow, item_row
@@ -45,4 +46,6 @@ def completions(
     request: HttpRequest, q: QueryText = "", cursor: Annotated[int | None, Query(None, ge=0, le=200_000)] = None
 ) -> dict[str, Any]:
     """Complete a query at the cursor (a character from 0; the end when left out): fields, then their values."""
-    return {"items": [asdict(found) for found in queries.completions(identify(request), q, cursor)]}
+    actor = identify(request)
+    require(actor, "inventory.view")
+    return {"items": [asdict(found) for found in queries.completions(actor, q, cursor)]}

@@ -59,8 +59,7 @@ def read(request: HttpRequest) -> dict[str, Any]:
     return {
         "version": version("quarterdeck"),
         **ready,
-        "items_by_type": counts["types"],
-        "items_by_state": counts["states"],
+        "items": counts,
     }
 
 
