@@ -10,10 +10,11 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import docker
+from quarterdeck.core.errors import Unavailable
+from quarterdeck.inventory.connectors.docker_engine import client
 
 IMAGE = "quarterdeck-test:1"
 _START_SECONDS = 60
@@ -42,8 +43,8 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            docker.DockerClient(base_url=url, version="auto").close()
-        except docker.errors.DockerException:
+            client(url).close()
+        except Unavailable:
             time.sleep(0.1)
         else:
             return
@@ -51,10 +52,9 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _load_image(url: str) -> None:
-    client = docker.DockerClient(base_url=url, version="auto")
     name, tag = IMAGE.split(":")
-    client.api.import_image_from_data(_root_file_system(), repository=name, tag=tag)
-    client.close()
+    with closing(client(url)) as engine:
+        engine.api.import_image_from_data(_root_file_system(), repository=name, tag=tag)
 
 
 def _root_file_system() -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -57,6 +58,10 @@ def scopes() -> Sequence[str]:
 def client(scope: str) -> docker.DockerClient:
     """Return a client for an engine. Raises Unavailable when it does not answer. The caller closes it."""
     try:
+        # The library does not close a socket that it could not connect.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(TIMEOUT_SECONDS)
+            probe.connect(scope.removeprefix("unix://"))
         return docker.DockerClient(base_url=scope, version="auto", timeout=TIMEOUT_SECONDS)
     except _FAILURES as error:
         raise _unavailable(scope, error) from error
@@ -124,12 +129,27 @@ def _containers(engine: docker.DockerClient, session: Session) -> list[dict[str,
     return found
 
 
-def _without_secrets(container: dict[str, Any]) -> dict[str, Any]:
-    """Environment variables keep their names only: their values are where passwords are. So are some arguments."""
-    config = container["Config"]
-    config["Env"] = [entry.partition("=")[0] for entry in config.get("Env") or []]
-    container["Args"] = [_SECRET_ARGUMENT.sub(r"\1=***", argument) for argument in container.get("Args") or []]
-    return container
+def _without_secrets(row: dict[str, Any]) -> dict[str, Any]:
+    """What `found` reads, and nothing else: commands, health checks and variables are where passwords are.
+
+    Environment variables keep their names only; arguments that name a secret lose its value.
+    """
+    config = row["Config"]
+    return {
+        **{name: row.get(name) for name in ("Id", "Name", "Created", "Image", "Path", "RestartCount")},
+        "Args": [_SECRET_ARGUMENT.sub(r"\1=***", argument) for argument in row.get("Args") or []],
+        "State": _part(row["State"], "Status", "StartedAt", "FinishedAt", "ExitCode")
+        | {"Health": _part(row["State"].get("Health") or {}, "Status")},
+        "Config": _part(config, "Image", "Labels", "User")
+        | {"Env": [entry.partition("=")[0] for entry in config.get("Env") or []]},
+        "HostConfig": _part(row["HostConfig"], "NetworkMode", "RestartPolicy", "Privileged", "NanoCpus", "Memory"),
+        "NetworkSettings": _part(row["NetworkSettings"], "Networks", "Ports"),
+        "Mounts": [_part(one, "Type", "Name", "Source", "Destination", "RW") for one in row.get("Mounts") or []],
+    }
+
+
+def _part(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: values[name] for name in names if name in values}
 
 
 def _ended(engine: docker.DockerClient, session: Session) -> list[dict[str, str]]:
