@@ -40,14 +40,26 @@ class _BrokenError(Exception):
 
 
 def verify() -> Verdict:
-    """Check archived segments, every event in the table, and every checkpoint in the database and outside it."""
+    """Check archived segments, every event in the table, and every checkpoint in the database and outside it.
+
+    It may run while events are appended. Should a segment be archived meanwhile, it starts again.
+    """
+    while True:
+        segments = Segment.objects.count()
+        verdict = _verify()
+        if verdict.ok or Segment.objects.count() == segments:
+            return verdict
+
+
+def _verify() -> Verdict:
     walk, statements = _Walk(), []
     try:
         statements = _statements()
         walk.expect(statements)
+        walk.expect_end()
         walk.through_segments()
         walk.through_events()
-        walk.at_the_end(max((statement.seq for statement in statements), default=0))
+        walk.at_the_end()
     except _BrokenError as broken:
         return Verdict(False, walk.checked, broken.seq, broken.reason, len(statements), tuple(walk.missing))
     return Verdict(True, walk.checked, checkpoints=len(statements), archives_missing=tuple(walk.missing))
@@ -61,12 +73,22 @@ class _Walk:
         self.hash = chain.GENESIS
         self.checked = 0
         self.missing: list[str] = []
+        self._key_id = chain.key_id()
+        self._known = 0
+        self._end: tuple[int, str] = (0, "")
         self._signed: dict[int, set[str]] = {}
 
     def expect(self, statements: list[Statement]) -> None:
         """Note which hash each checkpoint signed for its event."""
         for statement in statements:
             self._signed.setdefault(statement.seq, set()).add(statement.hash)
+            self._known = max(self._known, statement.seq)
+
+    def expect_end(self) -> None:
+        """Note where the chain ends now, before the walk: what is appended meanwhile is not cut off."""
+        head = ChainHead.objects.get(pk=1)
+        self._end = (head.seq, head.hash)
+        self._known = max(self._known, head.seq)
 
     def through_segments(self) -> None:
         for segment in Segment.objects.iterator():
@@ -90,33 +112,30 @@ class _Walk:
     def through_events(self) -> None:
         archived_until = self.seq
         for row in _rows(archived_until):
-            fields = dict(zip(_COLUMNS, row, strict=True))
-            self._check_event(fields)
-            self.seq, self.hash = fields["seq"], fields["hash"]
+            self._check_event(dict(zip(_COLUMNS, row, strict=True)))
             self.checked += 1
 
     def _check_event(self, fields: dict[str, Any]) -> None:
-        seq, prev_hash, stored = fields["seq"], fields.pop("prev_hash"), fields["hash"]
+        """Check that an event is the next one and is as it was written; `fields` are its columns."""
+        seq, prev_hash, stored = fields["seq"], fields.pop("prev_hash"), fields.pop("hash")
         expected = self.seq + 1
         if seq != expected:
             raise _BrokenError(expected, f"record {expected} was removed")
         if prev_hash != self.hash:
             raise _BrokenError(seq, f"record {seq} does not follow record {seq - 1}: one of them was replaced or moved")
-        signed = {name: fields[name] for name in chain.HASHED_FIELDS}
-        if signed["key_id"] != chain.key_id():
-            raise _BrokenError(seq, f"record {seq} was written with another key ({signed['key_id']})")
-        if chain.link(prev_hash, signed) != stored:
+        if fields["key_id"] != self._key_id:
+            raise _BrokenError(seq, f"record {seq} was written with another key ({fields['key_id']})")
+        if chain.link(prev_hash, fields) != stored:
             raise _BrokenError(seq, f"record {seq} was edited")
         if seq in self._signed and self._signed[seq] != {stored}:
             raise _BrokenError(seq, f"record {seq} is not the one that its checkpoint signed: history was rewritten")
+        if seq == self._end[0] and stored != self._end[1]:
+            raise _BrokenError(seq, f"the chain's end is not record {seq}")
+        self.seq, self.hash = seq, stored
 
-    def at_the_end(self, last_signed: int) -> None:
-        head = ChainHead.objects.filter(pk=1).first()
-        known = max(last_signed, head.seq if head else 0)
-        if known > self.seq:
-            raise _BrokenError(self.seq + 1, f"records {self.seq + 1} to {known} were cut off")
-        if head is not None and head.seq and head.hash != self.hash:
-            raise _BrokenError(self.seq, f"the chain's end is not record {self.seq}")
+    def at_the_end(self) -> None:
+        if self._known > self.seq:
+            raise _BrokenError(self.seq + 1, f"records {self.seq + 1} to {self._known} were cut off")
 
 
 def _rows(after: int) -> Iterator[tuple[Any, ...]]:

@@ -28,6 +28,10 @@ CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE ON audit_auditeve
 FOR EACH ROW EXECUTE FUNCTION audit_refuse();
 CREATE TRIGGER audit_segment_append_only BEFORE UPDATE OR DELETE ON audit_segment
 FOR EACH ROW EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_auditevent
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse();
+CREATE TRIGGER audit_segment_no_truncate BEFORE TRUNCATE ON audit_segment
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse();
 """
 
 
