@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -40,7 +40,7 @@ def set_up(request: HttpRequest, secret: str) -> HttpResponseBase:
             login(request, user, backend=_BACKEND)
             messages.success(request, _("Quarterdeck is set up. This machine's items appear within half a minute."))
             return redirect("web:overview")
-    return _no_referrer(render(request, "web/accounts/set_up.html", {"form": form}, status=form_status(form)))
+    return render(request, "web/accounts/set_up.html", {"form": form}, status=form_status(form))
 
 
 @never_cache
@@ -58,13 +58,7 @@ def choose_password(request: HttpRequest, secret: str) -> HttpResponseBase:
             messages.success(request, _("The password is set. Sign in with it."))
             return redirect("account_login")
     context = {"form": form, "person": link.user}
-    return _no_referrer(render(request, "web/accounts/choose_password.html", context, status=form_status(form)))
-
-
-def _no_referrer(response: HttpResponse) -> HttpResponse:
-    """The address holds the secret: it must not travel on in a Referer header."""
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, "web/accounts/choose_password.html", context, status=form_status(form))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
