@@ -46,6 +46,7 @@ class Item(models.Model):
             models.Index(fields=["lifecycle", "last_seen"], name="item_lifecycle"),
             models.Index(fields=["env", "id"], name="item_env"),
             models.Index(fields=["state", "id"], name="item_state"),
+            models.Index(fields=["last_seen", "id"], name="item_last_seen"),
         ]
 
     def __str__(self) -> str:
@@ -68,7 +69,10 @@ class ItemIndex(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["field", "text", "item"], name="itemindex_text"),
-            models.Index(fields=["field", "number", "item"], name="itemindex_number"),
+            # Most rows are text: without them the index is a fraction, and so is its cost at import.
+            models.Index(
+                fields=["field", "number", "item"], name="itemindex_number", condition=Q(number__isnull=False)
+            ),
         ]
 
 
