@@ -1,0 +1,272 @@
+"""The forms that other programs rely on, against a whole running instance, with the real commands."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import sqlite3
+import threading
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+import yaml
+from tests.lab.instances import Instance
+
+pytestmark = pytest.mark.slow
+CSV = "name,env,cpu_count,label.role\n{0}-1,contract,4,web\n{0}-2,contract,8,web\n{0}-3,contract,many,web\n"
+
+
+@pytest.fixture(scope="module")
+def http(instance: Instance) -> Any:
+    headers = {"Authorization": f"Bearer {instance.token}"}
+    with httpx.Client(base_url=f"{instance.url}/api/v1", headers=headers, timeout=60) as client:
+        yield client
+
+
+def import_csv(instance: Instance, folder: Path, prefix: str, *options: str) -> Any:
+    file = folder / "hosts.csv"
+    file.write_text(CSV.format(prefix))
+    return instance.qd(
+        "items", "import", str(file), "--type", "host", "--key", "name", *options, "-o", "json", check=False
+    )
+
+
+def test_token_create_prints_the_token_alone(instance: Instance) -> None:
+    done = instance.run("token", "create", "--data", str(instance.data), "--name", "ci", "--role", "admin")
+    assert done.stdout == done.stdout.split()[0] + "\n"
+    assert instance.get("/api/v1/items?limit=1", token=done.stdout.strip())[0] == 200
+
+
+def test_import_says_what_it_would_do_and_then_does_it(instance: Instance, tmp_path: Path) -> None:
+    tried = import_csv(instance, tmp_path, "imported", "--dry-run")
+    result = json.loads(tried.stdout)
+    assert tried.returncode == 0, tried.stderr
+    assert (result["create"], result["update"], result["unchanged"]) == (2, 0, 0)
+    assert [set(error) for error in result["errors"]] == [{"row", "field", "message"}]
+    assert result["errors"][0]["field"] == "cpu_count"
+    assert json.loads(instance.qd("items", "list", "-q", "name:imported-*", "-o", "json").stdout) == []
+
+    done = import_csv(instance, tmp_path, "imported")
+    assert (done.returncode, json.loads(done.stdout)) == (65, result)
+    assert "1 rows were refused" in done.stderr
+    again = json.loads(import_csv(instance, tmp_path, "imported").stdout)
+    assert (again["create"], again["unchanged"]) == (0, 2)
+
+
+def test_list_prints_items(instance: Instance, tmp_path: Path) -> None:
+    import_csv(instance, tmp_path, "listed")
+    items = json.loads(instance.qd("items", "list", "-q", "type:host name:listed-*", "-o", "json").stdout)
+    assert [(item["type"], item["name"], item["attributes"]["cpu_count"]) for item in items] == [
+        ("host", "listed-1", 4),
+        ("host", "listed-2", 8),
+    ]
+    assert {"id", "type", "name", "state", "attributes"} <= set(items[0])
+    assert yaml.safe_load(instance.qd("items", "list", "-q", "name:listed-*", "-o", "yaml").stdout) == items
+    table = instance.qd("items", "list", "-q", "name:listed-*").stdout
+    assert table.splitlines()[0].split()[:4] == ["ID", "TYPE", "NAME", "STATE"]
+    columns = instance.qd("items", "list", "-q", "name:listed-*", "-o", "csv", "--columns", "name,labels.role").stdout
+    assert columns == "name,labels.role\nlisted-1,web\nlisted-2,web\n"
+
+
+def test_the_api_answers_pages(instance: Instance, http: httpx.Client) -> None:
+    body = http.get("/items", params={"q": "type:host", "limit": 50}).json()
+    assert set(body) == {"items", "next"}
+    assert body["items"], "this machine is a host"
+
+
+@pytest.mark.parametrize("format_", ["csv", "xlsx", "json", "yaml", "ansible"])
+def test_export_writes_every_format(instance: Instance, tmp_path: Path, format_: str) -> None:
+    import_csv(instance, tmp_path, f"exported-{format_}")
+    target = tmp_path / f"out.{format_}"
+    query = f"type:host name:exported-{format_}-*"
+    instance.qd("items", "export", "-q", query, "--format", format_, "--to", str(target))
+    assert f"exported-{format_}-1" in names_in(target, format_)
+    assert not list(tmp_path.glob(".*.part"))
+    if format_ in ("csv", "json", "yaml"):
+        again = instance.qd("items", "import", str(target), "--type", "host", "--key", "name", "-o", "json")
+        assert json.loads(again.stdout) == {"create": 0, "update": 0, "unchanged": 2, "errors": []}
+
+
+def names_in(path: Path, format_: str) -> str:
+    if format_ == "xlsx":
+        book = openpyxl.load_workbook(path, read_only=True)
+        return " ".join(str(cell) for row in book.active.iter_rows(values_only=True) for cell in row)  # type: ignore[union-attr]
+    text = path.read_text()
+    if format_ == "csv":
+        assert len(list(csv.DictReader(io.StringIO(text)))) == 2
+    return text
+
+
+def test_set_show_history_and_delete(instance: Instance) -> None:
+    made = json.loads(
+        instance.qd("items", "create", "--type", "host", "--name", "edited", "env=prod", "-o", "json").stdout
+    )
+    instance.qd("items", "set", "edited", "cpu_count=8", "label.role=web", "--reason", "CHG-7")
+    item = json.loads(instance.qd("items", "show", "host/edited", "-o", "json").stdout)
+    assert (item["id"], item["attributes"], item["labels"]) == (made["id"], {"cpu_count": 8}, {"role": "web"})
+    history = json.loads(instance.qd("items", "history", "edited", "-o", "json").stdout)
+    assert {"cpu_count", "label.role"} <= {change["field"] for change in history}
+    stale = instance.qd("items", "set", "edited", "env=x", "--if-version", str(made["version"]), check=False)
+    assert (stale.returncode, "error:" in stale.stderr) == (75, True)
+    instance.qd("items", "delete", "edited")
+    assert instance.qd("items", "show", "host/edited", check=False).returncode == 66
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("items", "list", "-q", "nmae:web"), 65, "name"),
+        (("items", "list", "-q", '"unbalanced'), 65, "error:"),
+        (("items", "show", "999999999"), 66, "error:"),
+        (("items", "set", "this-does-not-exist", "a=b"), 66, "no item is named"),
+        (("items", "import", "/nonexistent.csv"), 66, "does not exist"),
+        (("items", "export", "--format", "cvs"), 65, "csv"),
+        (("types", "show", "hots"), 66, "host"),
+        (("token", "create", "--name", "x"), 65, "no role"),
+    ],
+)
+def test_errors_are_sentences_with_exit_codes(
+    instance: Instance, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = instance.qd(*words, check=False)
+    assert done.returncode == code, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_wrong_token_is_told(instance: Instance) -> None:
+    done = instance.run("items", "list", check=False, QD_URL=instance.url, QD_TOKEN="qd_wrong")
+    assert done.returncode == 77
+    assert "hint:" in done.stderr
+
+
+def test_types_views_search_and_charts_answer(instance: Instance) -> None:
+    types = json.loads(instance.qd("types", "list", "-o", "json").stdout)
+    assert "host" in {one["code"] for one in types}
+    exported = instance.qd("types", "export").stdout
+    assert yaml.safe_load(exported)
+    instance.qd("views", "save", "contract", "-q", "type:host", "--columns", "name,state")
+    assert instance.qd("views", "show", "contract").stdout.split()[:2] == ["NAME", "STATE"]
+    instance.qd("views", "delete", "contract")
+    this = json.loads(instance.qd("items", "list", "-q", "type:host", "-o", "json", "--sort", "id").stdout)[0]
+    assert this["name"] in instance.qd("search", this["name"]).stdout
+    metrics = json.loads(instance.qd("chart", str(this["id"]), "-o", "json").stdout)
+    if metrics:
+        name = metrics[0]["metric"]
+        drawn = json.loads(instance.qd("chart", str(this["id"]), name, "--since", "10m", "-o", "json").stdout)
+        assert drawn["metric"] == name
+
+
+def test_token_list_and_revoke(instance: Instance) -> None:
+    plain = instance.qd("token", "create", "--name", "short", "--role", "viewer").stdout.strip()
+    [row] = [one for one in json.loads(instance.qd("token", "list", "-o", "json").stdout) if one["name"] == "short"]
+    assert plain not in json.dumps(row)
+    instance.qd("token", "revoke", str(row["id"]))
+    assert instance.get("/api/v1/me", token=plain)[0] == 401
+    local = json.loads(instance.run("token", "list", "--data", str(instance.data), "-o", "json").stdout)
+    assert row["id"] in {one["id"] for one in local}
+
+
+def test_a_new_tokens_text_is_kept_nowhere(instance: Instance) -> None:
+    plain = instance.qd("token", "create", "--name", "secret", "--role", "viewer").stdout.strip()
+    for path in instance.data.glob("records.sqlite3*"):
+        assert plain.encode() not in path.read_bytes(), path
+
+
+def test_audit_verify_tells_a_whole_log_and_the_first_bad_record(instance: Instance, tmp_path: Path) -> None:
+    whole = instance.run("audit", "verify", "--data", str(instance.data), "-o", "json")
+    assert json.loads(whole.stdout)["ok"] is True
+    assert instance.qd("audit", "verify").returncode == 0
+    events = json.loads(instance.qd("audit", "list", "-q", "verb:inventory.create", "-o", "json").stdout)
+    assert events
+    assert events[0]["request_id"]
+    exported = instance.qd("audit", "export", "--format", "jsonl").stdout.splitlines()
+    assert json.loads(exported[0])["seq"] == 1
+
+    copy = copied(instance.data, tmp_path / "copy")
+    with sqlite3.connect(copy / "records.sqlite3") as records:
+        for (name,) in records.execute(
+            "SELECT name FROM sqlite_master WHERE type='trigger' AND tbl_name='audit_auditevent'"
+        ):
+            records.execute(f"DROP TRIGGER {name}")
+        records.execute("UPDATE audit_auditevent SET actor_name = 'somebody' WHERE seq = 3")
+    records.close()
+    edited = instance.run("audit", "verify", "--data", str(copy), "-o", "json", check=False, QD_DATA=str(copy))
+    assert edited.returncode == 1
+    assert json.loads(edited.stdout)["first_bad_seq"] == 3
+
+
+def copied(data: Path, target: Path) -> Path:
+    """Copy what the audit log lives in, with the database as one moment saw it."""
+    for part in ("secrets", "audit"):
+        shutil.copytree(data / part, target / part)
+    with sqlite3.connect(data / "records.sqlite3") as source, sqlite3.connect(target / "records.sqlite3") as records:
+        source.backup(records)
+    source.close()
+    records.close()
+    return target
+
+
+def test_two_clients_that_edit_one_item_at_once_cannot_both_win(http: httpx.Client) -> None:
+    made = http.post("/items", json={"type": "host", "name": "raced"}).json()
+    answers: list[int] = []
+
+    def edit(value: str) -> None:
+        headers = {"If-Match": f'"{made["version"]}"'}
+        answers.append(http.patch(f"/items/{made['id']}", json={"env": value}, headers=headers).status_code)
+
+    run_together(edit, [f"env{index}" for index in range(8)])
+    assert sorted(answers) == [200] + [412] * 7
+
+
+def test_one_key_sent_many_times_at_once_creates_one_item(http: httpx.Client) -> None:
+    ids: list[int] = []
+
+    def create(name: str) -> None:
+        answer = http.post("/items", json={"type": "host", "name": name}, headers={"Idempotency-Key": "at-once"})
+        ids.append(answer.json()["id"])
+
+    run_together(create, ["doubled"] * 8)
+    assert len(ids) == 8
+    assert len(set(ids)) == 1
+    assert len(http.get("/items", params={"q": "name:doubled"}).json()["items"]) == 1
+
+
+def run_together(call: Any, arguments: list[str]) -> None:
+    start = threading.Barrier(len(arguments))
+
+    def go(argument: str) -> None:
+        start.wait()
+        call(argument)
+
+    threads = [threading.Thread(target=go, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_body_of_unknown_length_is_refused(instance: Instance) -> None:
+    def endless() -> Any:
+        yield b'{"type": "host", '
+        yield b'"name": "x"}'
+
+    headers = {"Authorization": f"Bearer {instance.token}", "Content-Type": "application/json"}
+    response = httpx.post(f"{instance.url}/api/v1/items", content=endless(), headers=headers)
+    assert response.status_code == 411
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_host_that_is_not_ours_is_refused_with_a_problem(instance: Instance) -> None:
+    request = urllib.request.Request(f"{instance.url}/api/v1/items", headers={"Host": "evil.example"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=10)
+    assert caught.value.code == 400
+    assert caught.value.headers["Content-Type"] == "application/problem+json"
+    caught.value.close()
