@@ -25,7 +25,7 @@ from quarterdeck.core.serving import split_address, url_of
 from quarterdeck.core.supervisor import Child, Program, Supervisor, ending
 
 app = typer.Typer()
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.2
 # The allocator's default of one arena per core and thread keeps freed memory; two are enough for processes like these.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"}
 

@@ -119,4 +119,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
     processes = states()
     ready = all(state["status"] == "ready" for state in processes.values())
     body = {"status": "ready" if ready else "not ready", "processes": processes}
-    return JsonResponse(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+    response = JsonResponse(body, status=200 if ready else 503, headers={"Cache-Control": "no-store"})
+    # Asked several times a second while everything starts: "not yet" is an answer, no error of this process.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response

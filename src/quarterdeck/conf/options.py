@@ -204,6 +204,11 @@ OPTIONS: tuple[Option, ...] = (
         "Whether sign-in by the OpenID Connect issuer makes missing accounts, without any role.",
         _boolean,
     ),
+    Option(
+        "oidc_groups_claim",
+        "",
+        "Claim that lists a person's groups; those that exist here are joined at sign-in, others left. Off when empty.",
+    ),
     Option("log_level", "info", "How much the processes log.", _one_of("debug", "info", "warning", "error")),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}

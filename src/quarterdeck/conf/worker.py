@@ -24,6 +24,7 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
     _close_connections()
     _connect_signals(data)
     arguments = [
+        "--quiet",
         "worker",
         f"--concurrency={concurrency}",
         f"--queues={queues or QUEUE}",
