@@ -14,7 +14,7 @@ class AccessConfig(AppConfig):
 
         register("access.view", _("See people, groups and roles"), scoped=False)
         register("access.manage", _("Manage people, groups and roles"), scoped=False)
-        register("access.tokens", _("Make and revoke one's own tokens"), scoped=False)
+        register("access.tokens", _("Make and revoke one's own tokens"), scoped=False, own=True)
         register("audit.view", _("Read and verify the audit log"), scoped=False)
         register("audit.export", _("Export the audit log"), scoped=False)
         register("settings.view", _("See settings and system status"), scoped=False)

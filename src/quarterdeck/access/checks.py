@@ -87,6 +87,7 @@ class Action:
     name: str
     verb: str
     call: Callable[..., Any]
+    is_open: bool = False
 
 
 ACTIONS: dict[str, Action] = {}
@@ -103,12 +104,13 @@ _is_inside: ContextVar[bool] = ContextVar("is_inside_action", default=False)
 
 
 def action(
-    verb: str, *, atomic: bool = True
+    verb: str, *, atomic: bool = True, is_open: bool = False
 ) -> Callable[[Callable[Concatenate[Actor, P], R]], Callable[Concatenate[Actor, P], R]]:
     """Make a function `f(actor, ...)` an action: `verb` is required, one transaction is opened, failures are audited.
 
     A failed or refused attempt is recorded after the roll-back, by the outermost action only, so that the record is not
-    rolled back with it. `atomic=False` is for long work that commits in chunks by calling other actions.
+    rolled back with it. `atomic=False` is for long work that commits in chunks by calling other actions. One that
+    `is_open` needs no permission: it checks something else, a link's secret, and `verb` only names it in the log.
     """
 
     def decorate(function: Callable[Concatenate[Actor, P], R]) -> Callable[Concatenate[Actor, P], R]:
@@ -116,7 +118,8 @@ def action(
 
         def run(actor: Actor, *args: P.args, **kwargs: P.kwargs) -> R:
             with _in_transaction() if atomic else nullcontext():
-                require(actor, verb)
+                if not is_open:
+                    require(actor, verb)
                 return function(actor, *args, **kwargs)
 
         @wraps(function)
@@ -132,7 +135,7 @@ def action(
             finally:
                 _is_inside.reset(mark)
 
-        ACTIONS[name] = Action(name, verb, call)
+        ACTIONS[name] = Action(name, verb, call, is_open)
         return cast("Callable[Concatenate[Actor, P], R]", call)
 
     return decorate

@@ -23,7 +23,8 @@ class Grant:
     query: str
 
     def covers(self, verb: str) -> bool:
-        return registry.grants(list(self.verbs), verb)
+        """Whether `verb` is granted on something. What is about the whole product takes a role without a query."""
+        return registry.grants(list(self.verbs), verb) and (not self.query.strip() or registry.works_with_query(verb))
 
 
 # Each inner tuple is one holder's grants (a token's own, its owner's): a right must be found in every one of them.
@@ -69,7 +70,7 @@ def condition(grants: Iterable[Grant], verb: str, model: type[Model]) -> Q:
         return Q()
     compile_query = scopes.compiler(model)
     if compile_query is None:
-        return Q() if queries else NOTHING
+        return NOTHING
     allowed = NOTHING
     for query in queries:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from quarterdeck.access import grants, registry
 from quarterdeck.access.grants import Grant
-from quarterdeck.access.models import Role, User
+from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import Conflict, Denied
 
@@ -21,13 +23,32 @@ def require_no_more_than_own(actor: Actor, roles: Iterable[Role]) -> None:
     selects a part of another cannot be told in general, so anything else is refused.
     """
     for role in roles:
-        for verb in sorted(registry.expand(role.verbs)):
+        for verb in sorted(_granted(role)):
             if not all(_covers(own, verb, role.query.strip()) for own in grants.holders(actor)):
                 raise Denied(
                     _('the role "%(role)s" grants "%(verb)s" on more than you have')
                     % {"role": role.name, "verb": verb},
                     hint=_("ask somebody who has it"),
                 )
+
+
+def _granted(role: Role) -> set[str]:
+    granted = Grant(tuple(role.verbs), role.query)
+    return {verb for verb in registry.verbs() if granted.covers(verb)}
+
+
+def require_no_more_power(actor: Actor, user: User) -> None:
+    """Raise Denied when `user` may do what `actor` may not: who could act on them could act as them, or disarm them."""
+    require_no_more_than_own(actor, roles_of(user))
+
+
+def roles_of(user: User) -> QuerySet[Role]:
+    """Return the roles of a person, by themselves and by group, active or not."""
+    return Role.objects.filter(Q(bindings__user=user) | Q(bindings__group__user=user)).distinct()
+
+
+def roles_of_groups(groups: Iterable[Group]) -> QuerySet[Role]:
+    return Role.objects.filter(bindings__group__in=groups).distinct()
 
 
 def _covers(own: tuple[Grant, ...], verb: str, query: str) -> bool:
@@ -38,6 +59,9 @@ def require_an_administrator() -> None:
     """Raise Conflict when, after the change just made, no active person holds every right on everything."""
     full = Role.objects.filter(verbs__icontains='"*"', query="")
     names = [role.pk for role in full if "*" in role.verbs]
+    # Two administrators who take each other's rights at the same time wait for each other here.
+    if connection.features.has_select_for_update:
+        list(Role.objects.select_for_update().filter(name="admin").values_list("pk"))
     holders = User.objects.filter(Q(role_bindings__role__in=names) | Q(groups__in=_groups_with(names)), is_active=True)
     if User.objects.exists() and not holders.exists():
         raise Conflict(
@@ -46,7 +70,5 @@ def require_an_administrator() -> None:
 
 
 def _groups_with(roles: list[int]) -> list[int]:
-    from quarterdeck.access.models import RoleBinding
-
     bound = RoleBinding.objects.filter(role__in=roles, group__isnull=False)
     return [group for group in bound.values_list("group_id", flat=True) if group is not None]

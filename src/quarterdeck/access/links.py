@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import action
+from quarterdeck.access.limits import require_no_more_power
 from quarterdeck.access.models import OneTimeLink, Role, RoleBinding, User
 from quarterdeck.access.tokens import digest
 from quarterdeck.audit.actions import record
@@ -39,7 +39,8 @@ def setup_link(actor: Actor) -> str:
 
 @action("access.manage")
 def password_link(actor: Actor, user: User) -> str:
-    """Make a link by which `user` chooses a password, and return its secret."""
+    """Make a link by which `user` chooses a password, and return its secret. Raises Denied for who may do more."""
+    require_no_more_power(actor, user)
     OneTimeLink.objects.filter(purpose=Purpose.PASSWORD, user=user, used_at=None).update(used_at=now())
     record(actor, "access.password_link", user)
     return _new(Purpose.PASSWORD, user)
@@ -70,7 +71,7 @@ def _use(link: OneTimeLink) -> None:
         raise Conflict(_("this link was used a moment ago"), hint=_("sign in"))
 
 
-@transaction.atomic
+@action("access.setup", is_open=True)
 def complete_setup(actor: Actor, secret: str, username: str, email: str, password: str) -> User:
     """Make the first administrator. The link is the permission. Raises NotFound, Conflict, BadInput."""
     link = find_link(Purpose.SETUP, secret)
@@ -85,7 +86,7 @@ def complete_setup(actor: Actor, secret: str, username: str, email: str, passwor
     return user
 
 
-@transaction.atomic
+@action("access.choose_password", is_open=True)
 def choose_password(actor: Actor, secret: str, password: str) -> User:
     """Set the password of the link's person. The link is the permission. Raises NotFound, Conflict, BadInput."""
     link = find_link(Purpose.PASSWORD, secret)

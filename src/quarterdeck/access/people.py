@@ -8,11 +8,15 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import action
-from quarterdeck.access.limits import require_an_administrator, require_no_more_than_own
+from quarterdeck.access.limits import (
+    require_an_administrator,
+    require_no_more_power,
+    require_no_more_than_own,
+    roles_of_groups,
+)
 from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor, ActorKind
@@ -30,7 +34,9 @@ def create_user(
     user.set_unusable_password()
     _clean(user)
     user.save()
-    user.groups.set(_groups(groups))
+    found = _groups(groups)
+    require_no_more_than_own(actor, roles_of_groups(found))
+    user.groups.set(found)
     record(
         actor,
         "access.create_user",
@@ -48,6 +54,7 @@ def update_user(actor: Actor, user: User, changes: Mapping[str, Any]) -> User:
     unknown = set(changes) - {*_CHANGEABLE, "groups"}
     if unknown:
         raise BadInput(_("these fields cannot be changed: %(names)s") % {"names": ", ".join(sorted(unknown))})
+    require_no_more_power(actor, user)
     before = {name: getattr(user, name) for name in _CHANGEABLE} | {"groups": _group_names(user)}
     for name in _CHANGEABLE:
         if name in changes:
@@ -56,7 +63,7 @@ def update_user(actor: Actor, user: User, changes: Mapping[str, Any]) -> User:
     user.save()
     if "groups" in changes:
         groups = _groups(changes["groups"])
-        require_no_more_than_own(actor, Role.objects.filter(bindings__group__in=groups))
+        require_no_more_than_own(actor, roles_of_groups(groups))
         user.groups.set(groups)
     if not user.is_active:
         end_sessions(user)
@@ -69,7 +76,7 @@ def update_user(actor: Actor, user: User, changes: Mapping[str, Any]) -> User:
     return user
 
 
-@transaction.atomic
+@action("access.update_own_profile", is_open=True)
 def update_own_profile(actor: Actor, changes: Mapping[str, Any]) -> User:
     """Change `first_name`, `last_name` or `email` of the actor's own account, which needs no permission."""
     if actor.kind is not ActorKind.USER:
@@ -90,6 +97,7 @@ def delete_user(actor: Actor, user: User) -> None:
     """Delete an account with its tokens and sessions. The audit log keeps its name and id."""
     if actor.kind is ActorKind.USER and actor.id == str(user.pk):
         raise Conflict(_("you cannot delete your own account"), hint=_("ask another administrator"))
+    require_no_more_power(actor, user)
     record(actor, "access.delete_user", user, before={"username": user.username, "email": user.email})
     end_sessions(user)
     user.delete()
@@ -110,7 +118,7 @@ def create_group(actor: Actor, name: str, members: Sequence[str] = ()) -> Group:
 @action("access.manage")
 def set_members(actor: Actor, group: Group, members: Sequence[str]) -> Group:
     """Make `members` (user names) the group's members."""
-    require_no_more_than_own(actor, Role.objects.filter(bindings__group=group))
+    require_no_more_than_own(actor, roles_of_groups([group]))
     before = sorted(user.username for user in User.objects.filter(groups=group))
     group.user_set.set(_users(members))
     require_an_administrator()
@@ -120,7 +128,8 @@ def set_members(actor: Actor, group: Group, members: Sequence[str]) -> Group:
 
 @action("access.manage")
 def delete_group(actor: Actor, group: Group) -> None:
-    """Delete a group and the roles bound to it."""
+    """Delete a group; its members lose the roles that it had."""
+    require_no_more_than_own(actor, roles_of_groups([group]))
     record(actor, "access.delete_group", group)
     group.delete()
     require_an_administrator()
@@ -139,8 +148,9 @@ def bind_role(actor: Actor, role: str, *, user: User | None = None, group: Group
 
 @action("access.manage")
 def unbind_role(actor: Actor, role: str, *, user: User | None = None, group: Group | None = None) -> None:
-    """Take a role from a person or a group."""
+    """Take a role from a person or a group. Raises Denied when it grants more than the actor has."""
     found = role_named(role)
+    require_no_more_than_own(actor, [found])
     RoleBinding.objects.filter(role=found, user=user, group=group).delete()
     require_an_administrator()
     record(actor, "access.unbind_role", user or group, found.name, before={"role": found.name})

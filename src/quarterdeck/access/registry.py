@@ -13,19 +13,23 @@ from quarterdeck.core.names import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A right. A `scoped` verb is granted on what a role's query selects, another one on the whole product."""
+    """A right. A `scoped` verb is granted on what a role's query selects.
+
+    Another one is about the whole product, so a role with a query does not grant it, unless it is about one's `own`.
+    """
 
     name: str
     title: str | Promise
     scoped: bool
+    own: bool
 
 
 _VERBS: dict[str, Verb] = {}
 
 
-def register(name: str, title: str | Promise, *, scoped: bool = True) -> None:
+def register(name: str, title: str | Promise, *, scoped: bool = True, own: bool = False) -> None:
     """Add a verb such as "inventory.edit" with the title that people read."""
-    _VERBS[name] = Verb(name, title, scoped)
+    _VERBS[name] = Verb(name, title, scoped, own)
 
 
 def verbs() -> dict[str, Verb]:
@@ -36,6 +40,12 @@ def verbs() -> dict[str, Verb]:
 def grants(patterns: list[str], name: str) -> bool:
     """Whether one of a role's `verbs` ("*", "inventory.*", "inventory.view") covers `name`."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def works_with_query(name: str) -> bool:
+    """Whether a role that has a query can grant the verb."""
+    verb = _VERBS.get(name)
+    return verb is not None and (verb.scoped or verb.own)
 
 
 def expand(patterns: list[str]) -> set[str]:

@@ -48,6 +48,7 @@ def delete_role(actor: Actor, name: str) -> None:
     role = role_named(name)
     if role.builtin:
         raise Conflict(_('the role "%(name)s" is built in') % {"name": name}, hint=_("it cannot be deleted"))
+    require_no_more_than_own(actor, [role])
     record(actor, "access.delete_role", role, before=_shown(role))
     role.delete()
     require_an_administrator()
