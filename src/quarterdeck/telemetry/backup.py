@@ -70,14 +70,9 @@ def load(directory: Path) -> dict[str, int]:
     """
     manifest = _manifest(directory)
     _verify(directory, manifest)
-    known = set(_tables())
-    restored = {}
-    for table, chunks in manifest.items():
-        if table not in known:
-            raise Conflict(
-                f'the backup has a table "{table}" that is unknown here', hint="restore with a newer version"
-            )
-        restored[table] = _load_table(directory, table, chunks)
+    for table in manifest.keys() - set(_tables()):
+        raise Conflict(f'the backup has a table "{table}" that is unknown here', hint="restore with a newer version")
+    restored = {table: _load_table(directory, table, chunks) for table, chunks in manifest.items()}
     actions.forget_series()
     return restored
 
