@@ -106,7 +106,7 @@ def test_a_viewer_may_not_write_and_the_attempt_is_audited(viewer: ApiClient, op
 @pytest.fixture
 def person(db: None) -> Client:
     client = Client(enforce_csrf_checks=True, raise_request_exception=False)
-    client.force_login(User.objects.create_user("ann"), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(User.objects.create_user("ann"))
     return client
 
 
