@@ -21,7 +21,7 @@ from quarterdeck.web.accounts.forms import PasswordTwiceForm, ProfileForm, SetUp
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
 
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
+_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 @never_cache
