@@ -93,9 +93,10 @@ def test_it_refuses_a_directory_that_is_not_empty(source: Instance, backup: Path
     assert "not an empty directory" in done.stderr
 
 
-def _changed(
-    backup: Path, target: Path, change: Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
-) -> Path:
+Change = Callable[[tarfile.TarInfo, bytes], tuple[tarfile.TarInfo, bytes]]
+
+
+def _changed(backup: Path, target: Path, change: Change) -> Path:
     with tarfile.open(backup) as old, tarfile.open(target, "w") as new:
         for member in old:
             content = old.extractfile(member)
