@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.inventory.conftest import Sync, host
 
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
@@ -27,7 +28,6 @@ from quarterdeck.inventory.models import (
     Observation,
     Relation,
 )
-from tests.inventory.conftest import Sync, host
 
 pytestmark = pytest.mark.django_db
 
@@ -300,7 +300,13 @@ class TestAuthority:
         item = self._two(sync, {"cpu_count": 4}, {"cpu_count": 8, "kernel": "6.1"})
         assert item.attributes == {"cpu_count": 4, "kernel": "6.1"}
         drift = Drift.objects.get()
-        assert (drift.field, drift.kind, drift.desired, drift.observed, drift.source) == ("cpu_count", "sources", 4, 8, "ssh")
+        assert (drift.field, drift.kind, drift.desired, drift.observed, drift.source) == (
+            "cpu_count",
+            "sources",
+            4,
+            8,
+            "ssh",
+        )
 
     def test_the_attributes_list_decides(self, sync: Sync) -> None:
         set_attribute(SYSTEM, "host", {"code": "cpu_count", "authority": ["ssh", "cloud"]})
