@@ -1,4 +1,4 @@
-"""Files in and out: import, repeated import and export of each format, beside the plain libraries reading the same file.
+"""Files in and out: import, repeated import and export of each format, beside plain libraries that only parse.
 
     python -m benchmarks.files --rows 10000
 
