@@ -11,7 +11,7 @@ from quarterdeck.conf import health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("quarterdeck.web.accounts.allauth_urls")),
 ]
 for prefix, module in (("api/v1/", "quarterdeck.api.urls"), ("", "quarterdeck.web.urls")):
     if find_spec(module):

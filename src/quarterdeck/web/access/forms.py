@@ -16,7 +16,12 @@ from quarterdeck.core.clock import now
 class _Names(forms.MultipleChoiceField):
     """Several of a table's names, as checkboxes."""
 
-    widget = forms.CheckboxSelectMultiple
+    widget = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
+
+    def offer(self, choices: list[tuple[str, str]], none: Any) -> None:
+        """Set the choices; `none` is said when there are none."""
+        self.choices = choices
+        self.help_text = self.help_text if choices else none
 
 
 def _role_choices() -> list[tuple[str, str]]:
@@ -41,8 +46,8 @@ class NewUserForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["roles"].choices = _role_choices()  # type: ignore[attr-defined]
-        self.fields["groups"].choices = _group_choices()  # type: ignore[attr-defined]
+        self.fields["roles"].offer(_role_choices(), _("There are no roles yet."))  # type: ignore[attr-defined]
+        self.fields["groups"].offer(_group_choices(), _("There are no groups yet."))  # type: ignore[attr-defined]
 
 
 class UserForm(forms.Form):
@@ -56,8 +61,8 @@ class UserForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["roles"].choices = _role_choices()  # type: ignore[attr-defined]
-        self.fields["groups"].choices = _group_choices()  # type: ignore[attr-defined]
+        self.fields["roles"].offer(_role_choices(), _("There are no roles yet."))  # type: ignore[attr-defined]
+        self.fields["groups"].offer(_group_choices(), _("There are no groups yet."))  # type: ignore[attr-defined]
 
 
 class GroupForm(forms.Form):
@@ -69,8 +74,8 @@ class GroupForm(forms.Form):
 
     def __init__(self, *args: Any, of: Group | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["roles"].choices = _role_choices()  # type: ignore[attr-defined]
-        self.fields["members"].choices = _user_choices()  # type: ignore[attr-defined]
+        self.fields["roles"].offer(_role_choices(), _("There are no roles yet."))  # type: ignore[attr-defined]
+        self.fields["members"].offer(_user_choices(), _("There are no users yet."))  # type: ignore[attr-defined]
         self.fields["name"].disabled = of is not None
 
 
@@ -99,8 +104,8 @@ class RoleForm(forms.Form):
     def __init__(self, *args: Any, of: Role | None = None, verbs: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["verbs"].choices = [(name, name) for name in verbs]  # type: ignore[attr-defined]
-        self.fields["users"].choices = _user_choices()  # type: ignore[attr-defined]
-        self.fields["groups"].choices = _group_choices()  # type: ignore[attr-defined]
+        self.fields["users"].offer(_user_choices(), _("There are no users yet."))  # type: ignore[attr-defined]
+        self.fields["groups"].offer(_group_choices(), _("There are no groups yet."))  # type: ignore[attr-defined]
         self.fields["name"].disabled = of is not None
         if of is not None and of.builtin:
             for name in ("title", "description", "query", "verbs"):
@@ -124,7 +129,7 @@ class TokenForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["roles"].choices = _role_choices()  # type: ignore[attr-defined]
+        self.fields["roles"].offer(_role_choices(), _("There are no roles yet."))  # type: ignore[attr-defined]
 
     def expires_at(self) -> datetime | None:
         days = self.cleaned_data["days"]

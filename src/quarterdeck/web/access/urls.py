@@ -6,7 +6,6 @@ from django.urls import path
 
 from quarterdeck.web.access import people, roles, tokens
 
-
 urlpatterns = [
     path("access", people.users, name="users"),
     path("access/users/new", people.new_user, name="new_user"),

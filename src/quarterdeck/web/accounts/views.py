@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from allauth.account.utils import perform_login
 from django.contrib import messages
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponseBase
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -37,9 +39,9 @@ def set_up(request: HttpRequest, secret: str) -> HttpResponseBase:
             user = actions.complete_setup(
                 actor_of(request), secret, values["username"], values["email"], values["password"]
             )
-            login(request, user, backend=_BACKEND)
             messages.success(request, _("Quarterdeck is set up. This machine's items appear within half a minute."))
-            return redirect("web:overview")
+            answer: HttpResponseBase = perform_login(request, user, redirect_url=reverse("web:overview"))
+            return answer
     return render(request, "web/accounts/set_up.html", {"form": form}, status=form_status(form))
 
 

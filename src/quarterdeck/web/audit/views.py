@@ -12,11 +12,11 @@ from django.views.decorators.http import require_GET, require_POST
 
 from quarterdeck.access import auditing
 from quarterdeck.access.checks import may
-from quarterdeck.access.registry import verbs
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadQuery, NotFound
 from quarterdeck.web.audit.filters import RESULTS, SPANS, Filters
+from quarterdeck.web.audit.titles import choices
 from quarterdeck.web.pages import PageRequest, page
 
 _SIBLINGS = 50
@@ -35,7 +35,7 @@ def _list_context(request: PageRequest) -> dict[str, Any]:
         "query": filters.query,
         "results": RESULTS,
         "spans": SPANS,
-        "verbs": sorted(verbs()),
+        "verbs": choices(),
         "may_export": may(request.actor, "audit.export"),
     }
     after = request.GET.get("after", "")

@@ -1,4 +1,4 @@
-"""The import wizard: upload, match, try, apply. Each step's truth is the Import record: a page may be left and reopened."""
+"""The import wizard: upload, match, try, apply. Each step's truth is the Import record, so any page may be reopened."""
 
 from __future__ import annotations
 

@@ -5,18 +5,14 @@ from __future__ import annotations
 from django import template
 from django.utils.translation import gettext as _
 
-from quarterdeck.access.registry import verbs
 from quarterdeck.audit.actor import ActorKind
 from quarterdeck.web.audit.filters import RESULTS, quoted
+from quarterdeck.web.audit.titles import title_of
 
 register = template.Library()
 
 
-@register.filter
-def verb_title(verb: str) -> str:
-    """Return a verb's registered title, or the verb itself when no running package knows it any more."""
-    found = verbs().get(verb)
-    return str(found.title) if found else verb
+register.filter("verb_title", title_of)
 
 
 @register.filter

@@ -11,21 +11,19 @@ from django.utils.translation import gettext_lazy
 
 from quarterdeck.inventory.catalogue import AttributeSpec, catalogue
 from quarterdeck.inventory.models import Kind
+from quarterdeck.web.formatting import short_number, with_unit
 
 register = template.Library()
 
 # Groups are names that people may invent; these are the built-in ones.
 _GROUPS: dict[str, str | Promise] = {
     "compute": gettext_lazy("Compute"),
-    "containers": gettext_lazy("Containers"),
+    "application": gettext_lazy("Applications"),
+    "kubernetes": gettext_lazy("Kubernetes"),
+    "place": gettext_lazy("Places and hardware"),
     "network": gettext_lazy("Network"),
     "storage": gettext_lazy("Storage"),
-    "data": gettext_lazy("Data"),
-    "services": gettext_lazy("Services"),
-    "software": gettext_lazy("Software"),
     "cloud": gettext_lazy("Cloud"),
-    "facility": gettext_lazy("Facilities"),
-    "organisation": gettext_lazy("Organisation"),
     "organization": gettext_lazy("Organisation"),
     "other": gettext_lazy("Other"),
 }
@@ -49,10 +47,14 @@ def kind_title(attribute: AttributeSpec) -> str:
 def _limits(attribute: AttributeSpec) -> str:
     low, high = attribute.minimum, attribute.maximum
     if low is not None and high is not None:
-        return f"{low:g} – {high:g}"
+        return f"{_number(low)} – {_number(high)}"
     if low is not None:
-        return f"≥ {low:g}"
-    return f"≤ {high:g}" if high is not None else ""
+        return f"≥ {_number(low)}"
+    return f"≤ {_number(high)}" if high is not None else ""
+
+
+def _number(value: float) -> str:
+    return short_number(value, 3)
 
 
 @register.filter
@@ -66,7 +68,9 @@ def rules(attribute: AttributeSpec) -> list[dict[str, Any]]:
         f"/{attribute.regex}/" if attribute.regex else "",
         ", ".join(attribute.choices[:6]) + (" …" if len(attribute.choices) > 6 else ""),
         _("default: %(value)s") % {"value": attribute.default} if attribute.default is not None else "",
-        _("dead-band: %(value)g") % {"value": attribute.deadband} if attribute.deadband is not None else "",
+        _("dead-band: %(value)s") % {"value": with_unit(attribute.deadband, attribute.unit)}
+        if attribute.deadband is not None
+        else "",
         "" if attribute.track_history else _("no history"),
         _("sources: %(names)s") % {"names": " > ".join(attribute.authority)} if attribute.authority else "",
     ]

@@ -14,7 +14,7 @@ from quarterdeck.inventory.models import Kind
 _CODE = forms.RegexField(
     r"^[a-z][a-z0-9_]{0,47}$",
     label=_("Code"),
-    help_text=_("Small letters, digits and underscores. It names the type in queries and files and never changes."),
+    help_text=_("Small letters, digits and underscores. Used in queries and files; it never changes."),
     error_messages={"invalid": _("Use small letters, digits and underscores, beginning with a letter.")},
 )
 
@@ -66,6 +66,13 @@ class LinesField(forms.CharField):
         return list(dict.fromkeys(line for line in lines if line))
 
 
+class _FigureField(forms.FloatField):
+    """A number that is shown as people write it: 1, not 1.0."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class ValueField(forms.CharField):
     """A value as it stands in JSON; text may stand without quotes: `8`, `true`, `["a", "b"]`, `debian`."""
 
@@ -101,12 +108,12 @@ class AttributeForm(forms.Form):
         max_length=500,
         help_text=_("A regular expression that the text must match."),
     )
-    minimum = forms.FloatField(label=_("Minimum"), required=False)
-    maximum = forms.FloatField(label=_("Maximum"), required=False)
+    minimum = _FigureField(label=_("Minimum"), required=False)
+    maximum = _FigureField(label=_("Maximum"), required=False)
     choices = LinesField(label=_("Choices"), required=False, help_text=_("One per line."))
     reference_type = forms.ChoiceField(label=_("Refers to"), required=False)
     default = ValueField(label=_("Default"), required=False, help_text=_("For new items; text, a number, or JSON."))
-    deadband = forms.FloatField(
+    deadband = _FigureField(
         label=_("Dead-band"),
         required=False,
         min_value=0,
