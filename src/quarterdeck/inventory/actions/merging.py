@@ -22,6 +22,7 @@ from quarterdeck.inventory.writing.saving import save
 def _settle(items: Sequence[Item], pen: Pen, lifecycles: dict[int, str] | None = None) -> dict[int, Draft]:
     """Work the items out again from the observations that they have now, and save."""
     drafts = drafts_of(items, catalogue())
+    Identity.objects.filter(item_id__in=[pk for pk, draft in drafts.items() if not draft.said]).delete()
     for draft in drafts.values():
         draft.lifecycle = (lifecycles or {}).get(draft.item.pk, "")
         for one in draft.said.values():

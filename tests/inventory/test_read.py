@@ -1,0 +1,366 @@
+"""Lists, search, pages, graph, history: what a query finds, for whom, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from tests.inventory.conftest import Sync, host
+
+from quarterdeck.audit.actor import SYSTEM, Actor
+from quarterdeck.core.errors import BadInput, BadQuery, NotFound
+from quarterdeck.inventory.actions import set_attribute, update_item
+from quarterdeck.inventory.found import Found
+from quarterdeck.inventory.models import Item
+from quarterdeck.inventory.queries import (
+    completions,
+    condition,
+    counts,
+    drift,
+    facets,
+    get_item,
+    graph,
+    history,
+    items,
+    moments,
+    observations,
+    page,
+    relations,
+    search,
+    timeline,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def fleet(sync: Sync) -> None:
+    """Four hosts and a container."""
+    sync(
+        host("web-01", {"cpu_count": 2, "os_name": "debian", "memory_bytes": 4 << 30,
+             "ip_addresses": ["10.0.0.1", "fd00::1"], "boot_time": "2026-05-01T00:00:00Z", "notes": "Ersatz 100%", "swap_bytes": 7},
+             env="prod", labels={"role": "web", "网络": "北京机房"}, primary_ip="10.0.0.1", state="running",
+             owner="Ops"),
+        host("web-02", {"cpu_count": 8, "os_name": "Ubuntu", "memory_bytes": 16 << 30, "fqdn": "web-02.example.com",
+             "packages": {"dpkg": 512}, "logged_in_users": [{"name": "root"}]},
+             env="prod", labels={"role": "web"}, primary_ip="10.0.1.2", state="stopped"),
+        host("db_01", {"cpu_count": 16, "os_name": "debian"}, env="test", labels={"role": "db"}, primary_ip="fd00::5"),
+        host("数据库服务器", {"os_name": "openEuler"}, env="dev"),
+        Found("container", "c1", "nginx", {"image": "nginx:1.2", "privileged": True, "exit_code": 0,
+              "ports": ["0.0.0.0:80->80/tcp"], "env_names": ["PATH"]}, relations=[("runs_on", "host", "web-01")]),
+    )  # fmt: skip
+
+
+def names(q: str) -> set[str]:
+    return set(items(SYSTEM, q).values_list("name", flat=True))
+
+
+W1, W2, DB, ZH, C = "web-01", "web-02", "db_01", "数据库服务器", "nginx"
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("", {W1, W2, DB, ZH, C}),
+        ("type:host", {W1, W2, DB, ZH}),
+        ("type:(container OR rack)", {C}),
+        ("type:cont*", {C}),
+        ("group:compute -type:host", {C}),
+        ("name:WEB-01", {W1}),
+        ("name:web*", {W1, W2}),
+        ("name:*01", {W1, DB}),
+        ("name:w*1", {W1}),
+        ("name:db_*", {DB}),
+        ("name:web%", set()),
+        ("name:*数据*", {ZH}),
+        ("env:prod", {W1, W2}),
+        ("env:PROD", {W1, W2}),
+        ("env:(prod OR test)", {W1, W2, DB}),
+        ("env:pr*", {W1, W2}),
+        ("env:*od", {W1, W2}),
+        ("-env:*", {C}),
+        ("owner:Ops", {W1}),
+        ("owner:*", {W1}),
+        ("state:(running OR stopped)", {W1, W2}),
+        ("lifecycle:active", {W1, W2, DB, ZH, C}),
+        ("cpu_count:>=8", {W2, DB}),
+        ("cpu_count:[2 TO 8]", {W1, W2}),
+        ("cpu_count:[* TO 8]", {W1, W2}),
+        ("cpu_count:(2 OR 16)", {W1, DB}),
+        ("cpu_count:*", {W1, W2, DB}),
+        ("-cpu_count:2 type:host", {W2, DB, ZH}),
+        ("memory_bytes:>4G", {W2}),
+        ("os_name:ubuntu", {W2}),
+        ("boot_time:<2026-06-01", {W1}),
+        ("boot_time:[2026-05-01 TO 2026-05-01]", {W1}),
+        ("ip:10.0.0.1", {W1}),
+        ("ip:10.0.0.0/16", {W1, W2}),
+        ("ip:10.0.*", {W1, W2}),
+        ("ip:fd00::/64", {DB}),
+        ("ip_addresses:fd00::1", {W1}),
+        ("label.role:web", {W1, W2}),
+        ("role:(web OR db)", {W1, W2, DB}),
+        ("role:w*", {W1, W2}),
+        ("网络:北京机房", {W1}),
+        ("has:label", {W1, W2, DB}),
+        ("swap_bytes:7", {W1}),
+        ("swap_bytes:>6", {W1}),
+        ("swap_bytes:*", {W1}),
+        ("notes:*100%*", {W1}),
+        ('notes:"ersatz 100%"', {W1}),
+        ("privileged:true", {C}),
+        ("exit_code:0", {C}),
+        ("env_names:path", {C}),
+        ('ports:"0.0.0.0:80->80/tcp"', {C}),
+        ("packages:512", {W2}),
+        ("logged_in_users:root", {W2}),
+        ("runs_on:web-01", {C}),
+        ("runs_on:web*", {C}),
+        ("has:runs_on", {C}),
+        ("has:drift", set()),
+        ("web", {W1, W2}),
+        ("WEB", {W1, W2}),
+        ("example", {W2}),
+        ("北京", {W1}),
+        ("机房", {W1}),
+        ("据库服", {ZH}),
+        ('"web 01"', {W1}),
+        ('"web 0"', set()),
+        ("10.0.0.1", {W1}),
+        ("nginx:1.2", None),
+        ('"nginx:1.2"', {C}),
+        ("*", {W1, W2, DB, ZH, C}),
+        ("!!!", set()),
+        ("web -role:web", set()),
+        ("first_seen:>-1h", {W1, W2, DB, ZH, C}),
+        ("last_seen:<-1d", set()),
+    ],
+)
+def test_a_query_finds(fleet: None, q: str, found: set[str] | None) -> None:
+    if found is None:
+        with pytest.raises(BadQuery):
+            items(SYSTEM, q)
+    else:
+        assert names(q) == found
+
+
+@pytest.mark.parametrize(
+    ("q", "hint"),
+    [
+        ("typ:host", 'did you mean "type"?'),
+        ("type:hots", 'did you mean "host"?'),
+        ("state:runing", 'did you mean "running"?'),
+        ("cpu_cuont:4", 'did you mean "cpu_count"?'),
+        ("rol:web", 'did you mean "role"?'),
+        ("has:runs_no", 'did you mean "runs_on"?'),
+        ("cpu_count:many", "Write a number"),
+        ("swap_bytes:x", "Write a number"),
+        ("boot_time:soon", "Write a time"),
+        ("last_seen:>-1fortnight", "Write a time"),
+        ("ip:300.1.1.1", "Write an address"),
+        ("ip:10.0.1*", "wildcard"),
+        ("env:>prod", "env:value"),
+        ("runs_on:>x", "runs_on:value"),
+        ("id:" + "9" * 30, "too large"),
+    ],
+)
+def test_a_query_that_means_nothing_is_refused_never_everything(fleet: None, q: str, hint: str) -> None:
+    with pytest.raises(BadQuery) as caught:
+        items(SYSTEM, q)
+    assert hint in caught.value.hint or hint in caught.value.message
+    assert caught.value.position is not None
+
+
+def test_ten_thousand_names_in_a_list_are_found(fleet: None) -> None:
+    listed = " OR ".join([W1, *(f"host-{n}" for n in range(9_000))])
+    assert names(f"name:({listed})") == {W1}
+
+
+def test_the_side_index_is_asked_by_a_list_of_ids(fleet: None) -> None:
+    sql = str(items(SYSTEM, "cpu_count:>=8 role:web").query)
+    assert "EXISTS" not in sql
+    assert sql.count("IN (SELECT") == 2
+
+
+def test_a_code_of_different_kinds_is_looked_up_in_each(fleet: None, sync: Sync) -> None:
+    set_attribute(SYSTEM, "host", {"code": "size", "kind": "integer", "indexed": True})
+    set_attribute(SYSTEM, "rack", {"code": "size", "kind": "text", "indexed": True})
+    sync(host("h", {"size": 5}), Found("rack", "r", "r", {"size": "5"}), Found("rack", "s", "s", {"size": "big"}))
+    assert names("size:5") == {"h", "r"}
+    assert names("size:big") == {"s"}
+    assert names("size:>4") >= {"h"}
+
+
+def test_retired_and_trashed_are_hidden_until_asked_for(fleet: None) -> None:
+    Item.objects.filter(name=W1).update(lifecycle="retired")
+    Item.objects.filter(name=W2).update(lifecycle="trashed")
+    assert names("role:web") == set()
+    assert names("role:web lifecycle:(retired OR trashed)") == {W1, W2}
+    assert names("role:web lifecycle:*") == {W1, W2}
+
+
+def test_everybody_sees_what_their_roles_select(fleet: None, owner: Actor, teammate: Actor, stranger: Actor) -> None:
+    assert items(owner).count() == 5
+    assert set(items(teammate).values_list("name", flat=True)) == {W1, W2}
+    assert items(stranger).count() == 0
+    assert search(stranger, "web") == []
+    assert {item.name for item in search(teammate, "01")} == {W1}
+    assert counts(teammate)["total"] == 2
+    assert [found.text for found in completions(stranger, "name:w")] == []
+    with pytest.raises(NotFound):
+        get_item(teammate, Item.objects.get(name=DB).pk)
+
+
+@pytest.mark.parametrize("sort", ["", "name", "-name", "type", "-last_seen", "id", "-id", "state", "env"])
+def test_pages_are_complete_and_in_order_at_any_size(sync: Sync, sort: str) -> None:
+    sync(*(host(f"h{n % 7}", key=f"k{n}", env="ab"[n % 2]) for n in range(23)))
+    expected = list(items(SYSTEM, "", sort).values_list("pk", flat=True))
+    for limit in (1, 5, 23, 50):
+        seen: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            rows, cursor = page(items(SYSTEM, "", sort), cursor, limit)
+            seen.extend(row.pk for row in rows)
+        assert seen == expected
+
+
+@pytest.mark.parametrize("cursor", ["x", "W10", "e30", "bnVsbA", "WyJhIiwgImIiXQ", "!!", "W1tdLFtdXQ"])
+def test_a_forged_cursor_is_refused(fleet: None, cursor: str) -> None:
+    with pytest.raises(BadInput):
+        page(items(SYSTEM), cursor, 5)
+
+
+def test_an_unknown_order_is_refused(fleet: None) -> None:
+    with pytest.raises(BadInput) as caught:
+        items(SYSTEM, "", "-nmae")
+    assert 'did you mean "name"?' in caught.value.hint
+
+
+def test_facets_count_columns_labels_and_attributes(fleet: None) -> None:
+    found = facets(SYSTEM, "type:host", fields=("env", "label.role", "os_name", "type"))
+    assert found["env"] == [("prod", 2), ("dev", 1), ("test", 1)]
+    assert found["label.role"] == [("web", 2), ("db", 1)]
+    assert found["os_name"][0] == ("debian", 2)
+    assert found["type"] == [("host", 4)]
+
+
+def test_search_gives_the_exact_name_first(fleet: None, sync: Sync) -> None:
+    sync(host("web", key="w"), host("old web", key="o"))
+    assert [item.name for item in search(SYSTEM, "web")][:3] == ["web", W1, W2]
+    assert [item.name for item in search(SYSTEM, "服务器")] == [ZH]
+    assert search(SYSTEM, "10.0.0.1")[0].name == W1
+    assert search(SYSTEM, "  ") == []
+    assert search(SYSTEM, "'; DROP TABLE \" OR *") == []
+
+
+def test_search_forgets_words_that_are_gone(sync: Sync, item: Item) -> None:
+    assert search(SYSTEM, "debian") == [item]
+    sync(host("db1", {"os_name": "rocky"}, env="prod", labels={"role": "db"}))
+    assert search(SYSTEM, "debian") == []
+    assert search(SYSTEM, "rocky") == [item]
+
+
+class TestGraph:
+    """What is around an item."""
+
+    def _chain(self, sync: Sync, count: int, *extra: tuple[int, int]) -> Item:
+        edges = [(n, n + 1) for n in range(count - 1)] + list(extra)
+        sync(*(
+            host(f"h{n}", relations=[("depends_on", "host", f"h{b}") for a, b in edges if a == n]) for n in range(count)
+        ))  # fmt: skip
+        return Item.objects.get(name="h0")
+
+    def test_it_goes_as_deep_as_asked(self, sync: Sync) -> None:
+        root = self._chain(sync, 6)
+        found = graph(SYSTEM, root, depth=3)
+        assert sorted(item.name for item in found.nodes.values()) == ["h0", "h1", "h2", "h3"]
+        assert sorted(found.level.values()) == [0, 1, 2, 3]
+        assert len(found.edges) == 3
+
+    def test_cycles_end(self, sync: Sync) -> None:
+        root = self._chain(sync, 4, (3, 0), (2, 1))
+        found = graph(SYSTEM, root, depth=50)
+        assert (len(found.nodes), len(found.edges), found.is_cut) == (4, 5, False)
+
+    def test_it_says_when_it_is_cut(self, sync: Sync) -> None:
+        sync(host("hub"), *(host(f"n{n}", relations=[("depends_on", "host", "hub")]) for n in range(30)))
+        found = graph(SYSTEM, Item.objects.get(name="hub"), nodes=10)
+        assert (len(found.nodes), found.is_cut) == (10, True)
+
+    def test_what_breaks_and_what_is_needed(self, sync: Sync) -> None:
+        self._chain(sync, 3)
+        middle = Item.objects.get(name="h1")
+        assert {item.name for item in graph(SYSTEM, middle, direction="in").nodes.values()} == {"h0", "h1"}
+        assert {item.name for item in graph(SYSTEM, middle, direction="out").nodes.values()} == {"h1", "h2"}
+
+    def test_it_asks_once_per_level(self, sync: Sync) -> None:
+        root = self._chain(sync, 4)
+        with CaptureQueriesContext(connection) as captured:
+            graph(SYSTEM, root, depth=3)
+        assert len([query for query in captured if re.search(r"FROM \"inventory_relation\"", query["sql"])]) == 6
+
+    def test_it_ends_at_what_the_actor_may_not_see(self, sync: Sync, teammate: Actor) -> None:
+        sync(
+            host("a", env="prod", relations=[("depends_on", "host", "b")]),
+            host("b", env="test", relations=[("depends_on", "host", "c")]),
+            host("c", env="prod"),
+        )
+        found = graph(teammate, Item.objects.get(name="a"))
+        assert [item.name for item in found.nodes.values()] == ["a"]
+        assert not relations(teammate, Item.objects.get(name="a")).exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "offered"),
+    [
+        ("ty", "type:"),
+        ("type:ho", "host"),
+        ("type:(host OR cont", "container"),
+        ("-env:pr", "prod"),
+        ("label.r", "label.role:"),
+        ("label.role:w", "web"),
+        ("os_name:d", "debian"),
+        ("state:run", "running"),
+        ("runs_on:web", "web-01"),
+        ("lifecycle:", "active"),
+        ("privileged:", "true"),
+        ("label.网络:", "北京机房"),
+    ],
+)
+def test_the_query_box_completes(fleet: None, text: str, offered: str) -> None:
+    found = [one for one in completions(SYSTEM, text) if one.text == offered]
+    assert len(found) == 1
+    completed = text[: found[0].start] + found[0].text
+    if not completed.endswith(":"):
+        items(SYSTEM, completed + (")" if "(" in text else ""))
+
+
+def test_history_timeline_and_observations_of_an_item(owner: Actor, item: Item) -> None:
+    update_item(owner, item, {"owner": "ops"}, reason="handover")
+    assert [change.field for change in history(item)] == ["owner", ""]
+    assert [change.field for change in history(item, before=history(item)[0].pk)] == [""]
+    first = moments(SYSTEM, item)[0]
+    assert (first.kind, first.title, first.actor, first.detail["reason"]) == (
+        "inventory.change",
+        "owner",
+        "owner",
+        "handover",
+    )
+    assert [row.source for row in observations(item)] == ["cloud"]
+    assert list(timeline(SYSTEM, item)) == []
+
+
+def test_drift_is_listed_until_it_is_known(owner: Actor, item: Item) -> None:
+    update_item(owner, item, {"cpu_count": 16})
+    assert [row.field for row in drift(owner, "env:prod")] == ["cpu_count"]
+    assert list(drift(owner, "env:test")) == []
+    assert names("has:drift") == {"db1"}
+
+
+def test_a_roles_scope_is_a_query_without_defaults(fleet: None) -> None:
+    Item.objects.filter(name=W1).update(lifecycle="retired")
+    assert set(Item.objects.filter(condition("env:prod")).values_list("name", flat=True)) == {W1, W2}
+    with pytest.raises(BadQuery):
+        condition("nonsense:1")
