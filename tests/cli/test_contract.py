@@ -183,7 +183,7 @@ def test_audit_verify_tells_a_whole_log_and_the_first_bad_record(instance: Insta
     whole = instance.run("audit", "verify", "--data", str(instance.data), "-o", "json")
     assert json.loads(whole.stdout)["ok"] is True
     assert instance.qd("audit", "verify").returncode == 0
-    events = json.loads(instance.qd("audit", "list", "-q", "verb:inventory.create", "-o", "json").stdout)
+    events = json.loads(instance.qd("audit", "list", "-q", "verb:access.create_token", "-o", "json").stdout)
     assert events
     assert events[0]["request_id"]
     exported = instance.qd("audit", "export", "--format", "jsonl").stdout.splitlines()

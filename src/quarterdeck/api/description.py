@@ -42,11 +42,29 @@ _IDEMPOTENCY_KEY = {
 }
 
 
+def file_answer(*media_types: str) -> dict[str, Any]:
+    """Return what an operation adds to its description when it answers a file of one of these media types."""
+    content = {media_type.partition(";")[0]: {"schema": {}} for media_type in media_types}
+    return {"responses": {200: {"description": "A file", "content": content}}}
+
+
 def _problem(title: str) -> dict[str, Any]:
     return {
         "description": title,
         "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
+
+
+def conditional() -> dict[str, Any]:
+    """Return what a write that takes `If-Match` adds to its description."""
+    header = {
+        "name": "If-Match",
+        "in": "header",
+        "required": False,
+        "description": "The item's ETag: the write is refused when the item has moved on.",
+        "schema": {"type": "string", "maxLength": 64, "pattern": "^[!-~]*$"},
+    }
+    return {"parameters": [header], "responses": {412: _problem("The item has another version")}}
 
 
 def _answers(method: str, has_input: bool) -> dict[int, str]:
@@ -58,7 +76,7 @@ def _answers(method: str, has_input: bool) -> dict[int, str]:
         429: "Too many requests in a minute",
         503: "A part that is needed does not answer now",
     }
-    if has_input:
+    if has_input or method in _WRITES:
         answers[422] = "A value is wrong; `errors` says where"
     if method in _WRITES:
         answers |= {

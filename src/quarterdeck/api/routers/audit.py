@@ -11,14 +11,15 @@ from typing_extensions import TypedDict
 
 from quarterdeck.access import auditing
 from quarterdeck.api.auth import identify
+from quarterdeck.api.description import file_answer
 from quarterdeck.api.paging import After, Id, Limit, id_cursor, page
-from quarterdeck.api.shapes import Json, QueryText
+from quarterdeck.api.shapes import Json, UrlQuery
 from quarterdeck.audit.queries import event_record
 from quarterdeck.core.errors import NotFound
 
 router = Router()
-_FILE = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
 _MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+_FILE = file_answer(*_MEDIA.values())
 
 
 class Who(TypedDict):
@@ -34,7 +35,7 @@ class What(TypedDict):
     name: str
 
 
-class EventRow(TypedDict):
+class AuditRow(TypedDict):
     """Who did what to what, and how it ended. Secrets stand in `before` and `after` as keyed digests only."""
 
     seq: int
@@ -57,8 +58,8 @@ class EventRow(TypedDict):
     key_id: str
 
 
-class EventPage(Schema):
-    items: list[EventRow]
+class AuditPage(Schema):
+    items: list[AuditRow]
     next: str | None
 
 
@@ -73,9 +74,9 @@ class Verdict(Schema):
     archives_missing: list[str]
 
 
-@router.get("/audit", response=EventPage)
+@router.get("/audit", response=AuditPage)
 def list_(
-    request: HttpRequest, response: HttpResponse, q: QueryText = "", limit: Limit = 100, after: After = ""
+    request: HttpRequest, response: HttpResponse, q: UrlQuery = "", limit: Limit = 100, after: After = ""
 ) -> dict[str, Any]:
     """List what was done, newest first; `q=actor:ann verb:inventory* result:denied at:>-1d`."""
     rows, below = auditing.read(identify(request), q, before_seq=id_cursor(after), limit=limit)
@@ -83,7 +84,7 @@ def list_(
 
 
 @router.get("/audit/export", response={200: None}, openapi_extra=_FILE)
-def export(request: HttpRequest, q: QueryText = "", format: Literal["jsonl", "csv"] = "jsonl") -> StreamingHttpResponse:  # noqa: A002
+def export(request: HttpRequest, q: UrlQuery = "", format: Literal["jsonl", "csv"] = "jsonl") -> StreamingHttpResponse:  # noqa: A002
     """Answer the selected records as a file, oldest first."""
     pieces = auditing.export(identify(request), q, format)
     disposition = f'attachment; filename="audit.{format}"'
@@ -96,7 +97,7 @@ def verify(request: HttpRequest) -> dict[str, Any]:
     return auditing.verify(identify(request)).as_dict()
 
 
-@router.get("/audit/{int:seq}", response=EventRow)
+@router.get("/audit/{int:seq}", response=AuditRow)
 def read(request: HttpRequest, seq: Id) -> dict[str, Any]:
     """Read one record."""
     found, _below = auditing.read(identify(request), f"seq:{seq}", limit=1)

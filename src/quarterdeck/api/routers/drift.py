@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from quarterdeck.api.auth import identify
 from quarterdeck.api.paging import After, Limit, by_id, page
-from quarterdeck.api.shapes import Body, Id, Json, QueryText, Reason, moment
+from quarterdeck.api.shapes import Body, Id, Json, Reason, UrlQuery, moment
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
 from quarterdeck.inventory import actions, queries
@@ -76,7 +76,7 @@ def _find(actor: Actor, drift_id: int) -> Drift:
 def list_(
     request: HttpRequest,
     response: HttpResponse,
-    q: QueryText = "",
+    q: UrlQuery = "",
     acknowledged: bool | None = False,
     limit: Limit = 100,
     after: After = "",

@@ -8,17 +8,18 @@ from django.http import FileResponse, HttpRequest
 from ninja import Router
 
 from quarterdeck.api.auth import identify
-from quarterdeck.api.shapes import Line, QueryText
+from quarterdeck.api.description import file_answer
+from quarterdeck.api.shapes import Line, UrlQuery
 from quarterdeck.core.clock import now
-from quarterdeck.inventory.exchange.detect import format_named
+from quarterdeck.inventory.exchange.detect import format_named, formats
 from quarterdeck.inventory.exchange.exporting import export
 
 router = Router()
-_FILE = {"responses": {200: {"content": {"application/octet-stream": {"schema": {"type": "string"}}}}}}
+_FILE = file_answer(*(known.media_type for known in formats().values()))
 
 
 @router.get("/exports/items", response={200: None}, openapi_extra=_FILE)
-def items(request: HttpRequest, q: QueryText = "", format: Line = "csv") -> FileResponse:  # noqa: A002 - on the wire
+def items(request: HttpRequest, q: UrlQuery = "", format: Line = "csv") -> FileResponse:  # noqa: A002 - on the wire
     """Answer the items that a query selects as a file: csv, xlsx, json, yaml, ansible, ssh_config or etc_hosts.
 
     The file is complete before its first byte is sent, so that a failure is an error and never half a file.

@@ -10,7 +10,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from quarterdeck.api.auth import identify
-from quarterdeck.api.shapes import Line, QueryText
+from quarterdeck.api.shapes import Line, UrlQuery
 from quarterdeck.core.errors import BadInput
 from quarterdeck.inventory import queries
 
@@ -37,7 +37,7 @@ class Facets(Schema):
 @router.get("/facets", response=Facets)
 def read(
     request: HttpRequest,
-    q: QueryText = "",
+    q: UrlQuery = "",
     fields: Line = _USUAL,
     limit: Annotated[int, Query(20, ge=1, le=200, description="Values of each field.")] = 20,
 ) -> dict[str, Any]:

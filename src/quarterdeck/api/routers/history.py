@@ -13,7 +13,7 @@ from pydantic import Field
 from quarterdeck.api.auth import identify
 from quarterdeck.api.paging import After, Limit, id_cursor, page
 from quarterdeck.api.routers.items import find
-from quarterdeck.api.shapes import Body, Id, Json, QueryText
+from quarterdeck.api.shapes import Body, Id, Json, UrlQuery
 from quarterdeck.api.shapes.items import (
     ChangePage,
     EventRow,
@@ -100,7 +100,7 @@ def item_timeline(
 
 @router.get("/timeline", response=MomentPage)
 def timeline(
-    request: HttpRequest, response: HttpResponse, q: QueryText = "", limit: Limit = 100, after: After = ""
+    request: HttpRequest, response: HttpResponse, q: UrlQuery = "", limit: Limit = 100, after: After = ""
 ) -> dict[str, Any]:
     """List what happened to the items that a query selects, newest first."""
     rows, cursor = _moments(identify(request), None, after, limit, q=q)

@@ -10,9 +10,10 @@ from django.utils.translation import gettext as _
 from ninja import Router, Status
 
 from quarterdeck.api.auth import identify
+from quarterdeck.api.description import conditional
 from quarterdeck.api.etags import is_known, required_version, tag
 from quarterdeck.api.paging import MAX_LIMIT, After, Limit, page
-from quarterdeck.api.shapes import Changed, Id, Line, QueryText, Reason
+from quarterdeck.api.shapes import Changed, Id, Line, Reason, UrlQuery
 from quarterdeck.api.shapes.items import (
     BulkChange,
     ItemPage,
@@ -46,7 +47,7 @@ def _answer(response: HttpResponse, item: Item) -> ItemRow:
 def list_(
     request: HttpRequest,
     response: HttpResponse,
-    q: QueryText = "",
+    q: UrlQuery = "",
     sort: Line = "",
     fields: Line = "",
     limit: Limit = 100,
@@ -97,7 +98,7 @@ def read(request: HttpRequest, response: HttpResponse, item_id: Id, relations: b
     return row
 
 
-@router.patch("/items/{int:item_id}", response={200: ItemRow})
+@router.patch("/items/{int:item_id}", response={200: ItemRow}, openapi_extra=conditional())
 def change(request: HttpRequest, response: HttpResponse, item_id: Id, body: ItemValues) -> ItemRow:
     """Change the values that are given; `If-Match` makes it conditional on the item's version (412)."""
     actor, version = identify(request), required_version(request)
@@ -111,7 +112,7 @@ def purge(request: HttpRequest, body: Selection) -> Changed:
     return Changed(changed=actions.purge(identify(request), body.chosen(), reason=body.reason))
 
 
-@router.delete("/items/{int:item_id}", response={204: None})
+@router.delete("/items/{int:item_id}", response={204: None}, openapi_extra=conditional())
 def delete(request: HttpRequest, item_id: Id, reason: Reason = "") -> Status[None]:
     """Put one item in the trash; `If-Match` as for a change."""
     actor, version = identify(request), required_version(request)

@@ -14,7 +14,7 @@ from quarterdeck.access.checks import require
 from quarterdeck.access.models import Role
 from quarterdeck.access.people import role_named
 from quarterdeck.api.auth import identify
-from quarterdeck.api.shapes import Body, Line, QueryText
+from quarterdeck.api.shapes import Body, Line, QueryText, UrlQuery
 from quarterdeck.api.shapes.items import ItemRow, item_row
 from quarterdeck.inventory.models import Item
 
@@ -74,7 +74,7 @@ def list_(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.get("/roles/preview", response=Selected)
-def preview(request: HttpRequest, q: QueryText = "") -> dict[str, Any]:
+def preview(request: HttpRequest, q: UrlQuery = "") -> dict[str, Any]:
     """Tell which items a role with this query would cover."""
     found = roles.preview(identify(request), q)
     return {"count": found.count, "sample": [item_row(item) for item in found.sample if isinstance(item, Item)]}

@@ -10,7 +10,7 @@ from ninja import Query, Router, Schema
 
 from quarterdeck.access.checks import require
 from quarterdeck.api.auth import identify
-from quarterdeck.api.shapes import Line, QueryText
+from quarterdeck.api.shapes import Line, UrlQuery
 from quarterdeck.api.shapes.items import ItemRow, item_row
 from quarterdeck.inventory import queries
 
@@ -43,7 +43,7 @@ def search(request: HttpRequest, q: Line, limit: Annotated[int, Query(20, ge=1, 
 
 @router.get("/completions", response=Completions)
 def completions(
-    request: HttpRequest, q: QueryText = "", cursor: Annotated[int | None, Query(None, ge=0, le=200_000)] = None
+    request: HttpRequest, q: UrlQuery = "", cursor: Annotated[int | None, Query(None, ge=0, le=200_000)] = None
 ) -> dict[str, Any]:
     """Complete a query at the cursor (a character from 0; the end when left out): fields, then their values."""
     actor = identify(request)

@@ -15,6 +15,8 @@ Json = Any
 Line = Annotated[str, StringConstraints(max_length=255)]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 QueryText = Annotated[str, StringConstraints(max_length=200_000)]
+# In an address; the HTTP server takes 64 KB for all of it.
+UrlQuery = Annotated[str, StringConstraints(max_length=20_000)]
 
 
 class Body(Schema):

@@ -1,0 +1,44 @@
+"""Generated requests to every operation of a running instance: no bug, and every answer as the description says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+from tests.lab.instances import Instance, running_instance
+
+from quarterdeck.api.main import api
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+EXAMPLES = 12
+# A query or a code that no schema can describe is refused (400, 404), and text is taken for what the attribute's kind
+# or the parameter's type makes of it: both are wanted.
+NOT_CHECKED = [positive_data_acceptance, negative_data_rejection]
+
+schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
+# This one could revoke the token that the test itself sends.
+schema = schema.exclude(path="/api/v1/tokens/{token_id}", method="DELETE")
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[Instance]:
+    """An instance of its own: what is generated stays in its inventory."""
+    with running_instance({"QD_API_RATE_PER_MINUTE": "10000000", "QD_LOG_LEVEL": "warning"}) as running:
+        yield running
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_operation_answers_as_described(case: Any, target: Instance) -> None:
+    headers = {"Authorization": f"Bearer {target.token}"}
+    case.call_and_validate(base_url=target.url, headers=headers, excluded_checks=NOT_CHECKED)
