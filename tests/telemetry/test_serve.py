@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.client
 import json
+import time
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 import lz4.frame
+import psutil
 import pytest
 from backports import zstd
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
@@ -259,6 +265,50 @@ def test_it_stops_cleanly_and_takes_its_run_file_along(own_engine: Engine) -> No
     assert run_file(own_engine.data, "engine") == {}
     own_engine.start()
     assert own_engine.ask("SELECT count() FROM kept").body == b"1\n"
+
+
+_LONG = "SELECT sum(sipHash64(number)) FROM numbers(100000000000)"
+
+
+def _is_running(engine: Engine, sql: str) -> bool:
+    found = engine.ask("SELECT countIf(query LIKE {start:String} || '%') FROM system.processes", param_start=sql)
+    return found.body != b"0\n"
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
+
+
+def test_it_stops_although_a_statement_runs(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, {"stop_seconds": 1}).start()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(engine.ask, _LONG)
+        _until(lambda: _is_running(engine, _LONG))
+        assert engine.stop() == 0
+        # Cut off, or told so; never a complete answer.
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            assert running.result(30).status >= 500
+    assert run_file(tmp_path, "engine") == {}
+
+
+def test_a_client_that_leaves_takes_its_query_along(engine: Engine) -> None:
+    sql = "SELECT * FROM numbers(100000000001)"
+    client = clickhouse_connect.get_client(dsn=engine.url)
+    response: Any = client.raw_stream(sql, fmt="Native")
+    assert response.read(1000)
+    _until(lambda: _is_running(engine, sql))
+    response.close()
+    client.close()
+    _until(lambda: not _is_running(engine, sql))
+
+
+def test_an_idle_engine_stays_small(own_engine: Engine) -> None:
+    own_engine.ask("SELECT count() FROM system.tables")
+    assert own_engine.process is not None
+    assert psutil.Process(own_engine.process.pid).memory_info().rss < 300 << 20
 
 
 def test_it_listens_on_loopback_only_and_keeps_its_files_private(engine: Engine) -> None:

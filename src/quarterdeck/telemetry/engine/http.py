@@ -12,6 +12,8 @@ import binascii
 import hmac
 import logging
 import secrets
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -64,10 +66,15 @@ class Interface:
         self._scratch = scratch
         self._pool = ThreadPoolExecutor(limits.workers, thread_name_prefix="engine")
         self._running = 0
+        self._at_work: set[int] = set()
 
-    def close(self) -> None:
-        """Wait for running statements."""
-        self._pool.shutdown(wait=True)
+    def close(self, wait_seconds: float) -> bool:
+        """Take no more statements; return whether the running ones ended within `wait_seconds`."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + wait_seconds
+        while self._at_work and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return not self._at_work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,7 +120,12 @@ class Interface:
             self._running -= 1
 
     def run(self, statement: Statement, begin: Callable[[Answer], None], emit: Callable[[bytes], None]) -> None:
-        self._executor.run(statement, begin, emit)
+        """Run `statement` in the calling thread, which is one of the pool."""
+        self._at_work.add(threading.get_ident())
+        try:
+            self._executor.run(statement, begin, emit)
+        finally:
+            self._at_work.discard(threading.get_ident())
 
     @property
     def timezone(self) -> str:
@@ -135,14 +147,16 @@ class _Exchange:
         self._loop = asyncio.get_running_loop()
         self._tag = secrets.token_hex(8)
         self._begun = False
-        self._streamed = False
+        self._gone = False
 
     async def answer(self) -> None:
         body: Body | None = None
+        watch: asyncio.Task[None] | None = None
         try:
             self._interface.authenticate(self._headers, self._query)
             body = await self._body()
             statement = self._statement(body)
+            watch = asyncio.create_task(self._watch())
             await self._interface.in_worker(lambda: self._interface.run(statement, self._begin, self._emit))
             await self._send({"type": "http.response.body", "body": b""})
         except EngineFailure as failure:
@@ -154,8 +168,16 @@ class _Exchange:
         except _ClientGone:
             log.info("the client left before its answer was complete")
         finally:
+            if watch is not None:
+                watch.cancel()
             if body is not None:
                 body.close()
+
+    async def _watch(self) -> None:
+        """Notice that the client left: uvicorn drops what is sent to it without a word."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
 
     async def _body(self) -> Body:
         """Receive the body behind the statement's beginning in the URL, if there is one there."""
@@ -215,7 +237,7 @@ class _Exchange:
         )
 
     def _begin(self, answer: Answer) -> None:
-        self._begun, self._streamed = True, answer.streamed
+        self._begun = True
         headers = {
             "Content-Type": "text/plain; charset=UTF-8"
             if answer.format == FORMAT_DEFAULT
@@ -236,6 +258,8 @@ class _Exchange:
 
     def _from_worker(self, message: MutableMapping[str, Any]) -> None:
         """Send from a worker thread and wait: a slow reader slows the query down, its answer never piles up here."""
+        if self._gone:
+            raise _ClientGone
         future = asyncio.run_coroutine_threadsafe(_sending(self._send, message), self._loop)
         try:
             future.result(_SEND_SECONDS)

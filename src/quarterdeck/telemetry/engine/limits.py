@@ -20,6 +20,8 @@ class Limits:
     # A buffered answer is in memory whole; larger ones have to be streamed (no `wait_end_of_query`).
     answer_max_mb: int = 256
     query_seconds: int = 120
+    # Statements that run when the process is told to stop get this long; inserts take far less.
+    stop_seconds: int = 10
 
     @property
     def _megabytes(self) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -15,14 +16,13 @@ import uvicorn
 from quarterdeck.core.errors import Conflict, Unavailable
 from quarterdeck.core.keys import instance_key
 from quarterdeck.core.processes import remove_run_file, run_file, write_run_file
+from quarterdeck.telemetry.engine.footprint import release_library_pages
 from quarterdeck.telemetry.engine.http import ENGINE_USER, Interface
 from quarterdeck.telemetry.engine.limits import Limits
 
 __all__ = ["ENGINE_USER", "serve"]
 
 log = logging.getLogger(__name__)
-# Statements that run when the process is told to stop get this long; inserts finish in far less.
-_STOP_SECONDS = 20
 
 
 def serve(data: Path, address: str = "127.0.0.1:0", *, limits: Limits | None = None) -> None:
@@ -55,10 +55,13 @@ def _serve(data: Path, listener: socket.socket, limits: Limits) -> None:
     interface = Interface(executor, instance_key(data, "engine"), limits, scratch)
     try:
         _ignore_stop_signals()
-        _Server(data, listener, interface).run([listener])
+        _Server(data, listener, interface, limits).run([listener])
     finally:
         remove_run_file(data, "engine")
-        interface.close()
+        if not interface.close(limits.stop_seconds):
+            # The engine cannot be closed under a running statement. Ending hard loses nothing that was acknowledged.
+            log.warning("a statement still runs after %s s; stopping without it", limits.stop_seconds)
+            os._exit(0)
         executor.close()
 
 
@@ -71,7 +74,7 @@ def _ignore_stop_signals() -> None:
 class _Server(uvicorn.Server):
     """uvicorn that tells where it serves, once it does."""
 
-    def __init__(self, data: Path, listener: socket.socket, interface: Interface) -> None:
+    def __init__(self, data: Path, listener: socket.socket, interface: Interface, limits: Limits) -> None:
         host, port = listener.getsockname()[:2]
         self._data = data
         self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -83,13 +86,14 @@ class _Server(uvicorn.Server):
                 lifespan="off",
                 ws="none",
                 server_header=False,
-                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_graceful_shutdown=limits.stop_seconds,
                 timeout_keep_alive=120,
             )
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        release_library_pages()
         write_run_file(self._data, "engine", address=self._address)
         log.info("the engine serves on %s", self._address)
 
