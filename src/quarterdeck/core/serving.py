@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -46,9 +47,19 @@ def listen(address: str, setting: str) -> socket.socket:
     return listener
 
 
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
+
+
 def serve(application: Any, listener: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve `application` until SIGTERM or SIGINT; `on_ready` is called once requests are answered."""
+    """Serve `application` until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+
+    After SIGTERM it raises SystemExit(0), so that the caller's clean-up runs: uvicorn raises the signal it has caught
+    again when it is done, and the default for that would end the process on the spot.
+    """
     import uvicorn
+
+    signal.signal(signal.SIGTERM, _leave)
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
