@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from tests.lab.instances import Instance, running_instance
 
@@ -15,7 +16,7 @@ from quarterdeck.api.main import api
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-EXAMPLES = 12
+EXAMPLES = 8
 # A query or a code that no schema can describe is refused (400, 404), and text is taken for what the attribute's kind
 # or the parameter's type makes of it: both are wanted.
 NOT_CHECKED = [positive_data_acceptance, negative_data_rejection]
@@ -40,5 +41,7 @@ def target() -> Iterator[Instance]:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_operation_answers_as_described(case: Any, target: Instance) -> None:
+    # The HTTP server refuses longer addresses before the API sees them.
+    assume(len(urlencode({name: str(value) for name, value in (case.query or {}).items()})) < 60_000)
     headers = {"Authorization": f"Bearer {target.token}"}
     case.call_and_validate(base_url=target.url, headers=headers, excluded_checks=NOT_CHECKED)

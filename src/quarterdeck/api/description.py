@@ -44,7 +44,7 @@ _IDEMPOTENCY_KEY = {
 
 def file_answer(*media_types: str) -> dict[str, Any]:
     """Return what an operation adds to its description when it answers a file of one of these media types."""
-    content = {media_type.partition(";")[0]: {"schema": {}} for media_type in media_types}
+    content: dict[str, Any] = {media_type.partition(";")[0]: {"schema": {}} for media_type in media_types}
     return {"responses": {200: {"description": "A file", "content": content}}}
 
 
