@@ -26,6 +26,13 @@ def asset_url(name: str) -> str:
 
 
 @cache
+def drawn_icons() -> frozenset[str]:
+    """Return the icons that are in the sprite."""
+    names: dict[str, list[str]] = json.loads((Path(__file__).parent / "icons.json").read_text(encoding="utf-8"))
+    return frozenset(name for group in names.values() for name in group)
+
+
+@cache
 def icon_names() -> tuple[str, ...]:
     """Return the icons that a type may have, in the order of icons.json."""
     names: dict[str, list[str]] = json.loads((Path(__file__).parent / "icons.json").read_text(encoding="utf-8"))

@@ -88,6 +88,13 @@ def plain(value: object, unit: str = "") -> str:
     return str(value)
 
 
+def as_code(value: object) -> str:
+    """Write what is a name rather than a quantity, such as a port or a process id: digits without grouping."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) and value else plain(value)
+
+
 def pretty_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
 

@@ -53,7 +53,7 @@ def page(verb: str = "") -> Callable[[View[P]], Callable[Concatenate[HttpRequest
             return view(found, *args, **kwargs)
 
         checked.verb = verb  # type: ignore[attr-defined]
-        return checked
+        return cast("Callable[Concatenate[HttpRequest, P], HttpResponseBase]", checked)
 
     return decorate
 

@@ -27,6 +27,15 @@ function toggleNavigation(open: boolean): void {
   else if (document.activeElement?.closest(".qd-sidebar")) button?.focus();
 }
 
+/** `<details data-open-wide>` starts open where there is room beside the content. */
+function openWide(): void {
+  const isWide = matchMedia("(min-width: 1280px)").matches;
+  for (const details of document.querySelectorAll<HTMLDetailsElement>("details[data-open-wide]:not([data-seen])")) {
+    details.dataset["seen"] = "1";
+    details.open = isWide;
+  }
+}
+
 export function startShell(): void {
   const root = document.documentElement;
   applyTheme(root.dataset["themeChoice"] ?? "auto");
@@ -43,6 +52,8 @@ export function startShell(): void {
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") toggleNavigation(false);
   });
+  document.addEventListener("htmx:afterSettle", openWide);
+  openWide();
   document.addEventListener("change", (event) => {
     const input = event.target as HTMLInputElement;
     if (input.dataset["autosubmit"] !== undefined) input.form?.requestSubmit();

@@ -29,12 +29,15 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One metric of a panel. `name` makes a series' name of its labels; None leaves the series out."""
+    """One metric of a panel. `name` makes a series' name of its labels; None leaves the series out. `order` lists
+    values of the first label as they are drawn, from the axis upwards.
+    """
 
     metric: str
     group_by: tuple[str, ...] | None = ()
     aggregate: Aggregate = "sum"
     name: Callable[[Labels], str | None] = lambda labels: " ".join(labels.values())
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +83,19 @@ def _total(labels: Labels) -> str:
     return _("total")
 
 
+CPU_STATES = ("user", "system", "nice", "iowait", "interrupt", "steal")
+MEMORY_STATES = ("used", "buffered", "cached", "free")
+
 FIGURES: Mapping[str, Figure] = {
     "cpu": Figure(
         gettext_lazy("CPU"),
-        (Source("system_cpu_utilization_ratio", ("state",), "avg", _cpu_state),),
+        (Source("system_cpu_utilization_ratio", ("state",), "avg", _cpu_state, CPU_STATES),),
         is_stacked=True,
         maximum=1,
     ),
     "memory": Figure(
         gettext_lazy("Memory"),
-        (Source("system_memory_usage_bytes", ("state",), "sum", _memory_state),),
+        (Source("system_memory_usage_bytes", ("state",), "sum", _memory_state, MEMORY_STATES),),
         is_stacked=True,
     ),
     "load": Figure(gettext_lazy("Load average"), (_load(1), _load(5), _load(15))),
@@ -171,10 +177,15 @@ def _series(source: Source, chart: queries.Chart) -> Iterator[dict[str, Any]]:
     if source.metric == "system_cpu_utilization_ratio" and source.name(_IDLE) is not None:
         yield {"name": _("busy"), "points": _busy(chart, start)}
         return
-    for one in chart.series:
+    for one in sorted(chart.series, key=lambda one: _rank(source, one.labels)):
         name = source.name(one.labels)
         if name is not None:
             yield {"name": name, "points": _points(one.values, start, chart.step_seconds)}
+
+
+def _rank(source: Source, labels: Labels) -> int:
+    first = next(iter(labels.values()), "")
+    return source.order.index(first) if first in source.order else len(source.order)
 
 
 _IDLE = {"state": "idle"}

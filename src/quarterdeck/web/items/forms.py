@@ -6,23 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from quarterdeck.core.errors import BadInput
+from quarterdeck.core.errors import BadInput, Conflict
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec
 from quarterdeck.inventory.models import Item, Kind, State
+from quarterdeck.web.items.titles import COLUMNS
 from quarterdeck.web.items.values import as_text, labels_as_text, labels_of, typed_value
 
 ATTRIBUTE = "a_"
-_HOT: dict[str, str | Promise] = {
-    "env": _("Environment"),
-    "owner": _("Owner"),
-    "primary_ip": _("Main address"),
-    "provider": _("Provider"),
-    "account": _("Account"),
-    "region": _("Region"),
-}
+_HOT = ("env", "owner", "primary_ip", "provider", "account", "region")
 _LINES = {"rows": 3, "class": "font-mono"}
 _INPUT_TYPES = {Kind.INTEGER: "number", Kind.URL: "url", Kind.EMAIL: "email"}
 
@@ -84,8 +77,10 @@ class ItemForm(forms.Form):
     def __init__(self, spec: TypeSpec, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.spec = spec
-        for code, title in _HOT.items():
-            self.fields[code] = forms.CharField(label=title, required=False, max_length=128, show_hidden_initial=True)
+        for code in _HOT:
+            self.fields[code] = forms.CharField(
+                label=COLUMNS[code], required=False, max_length=128, show_hidden_initial=True
+            )
         for code, attribute in spec.attributes.items():
             self.fields[ATTRIBUTE + code] = field_for(attribute)
 
@@ -123,7 +118,7 @@ class ItemForm(forms.Form):
     def _initial_labels(self) -> str:
         return str(self.data.get(self.add_initial_prefix("labels"), ""))
 
-    def refuse(self, error: BadInput) -> None:
+    def refuse(self, error: BadInput | Conflict) -> None:
         """Put the inventory's complaint at the field that it is about."""
         text = f"{error.message} {error.hint}".strip()
         names = (error.field, ATTRIBUTE + error.field, "labels" if error.field.startswith("label.") else "")

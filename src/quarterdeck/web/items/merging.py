@@ -15,7 +15,6 @@ from quarterdeck.inventory.catalogue import TypeSpec, catalogue
 from quarterdeck.inventory.models import Item
 from quarterdeck.web.formatting import plain
 from quarterdeck.web.items.heads import head
-from quarterdeck.web.items.values import as_text
 from quarterdeck.web.pages import PageRequest, page
 
 SHOWN = 50
@@ -29,7 +28,8 @@ def compared(spec: TypeSpec, first: Item, second: Item) -> list[tuple[str, str, 
     ]
     for code, attribute in spec.attributes.items():
         one, other = first.attributes.get(code), second.attributes.get(code)
-        rows.append((attribute.title, as_text(attribute, one)[:200], as_text(attribute, other)[:200]))
+        if one != other:
+            rows.append((attribute.title, plain(one, attribute.unit)[:200], plain(other, attribute.unit)[:200]))
     return [row for row in rows if row[1] != row[2]]
 
 

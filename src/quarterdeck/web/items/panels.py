@@ -158,6 +158,18 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
             Column("up", _("Up"), "flag"),
         ),
     ),
+    "disks": (
+        "database",
+        (
+            Column("name", _("Name"), "mono"),
+            Column("size", _("Size"), "bytes"),
+            Column("size_bytes", _("Size"), "bytes"),
+            Column("vendor", _("Vendor")),
+            Column("model", _("Model")),
+            Column("serial", _("Serial number"), "mono"),
+            Column("rotational", _("Rotating"), "flag"),
+        ),
+    ),
     "logged_in_users": (
         "users",
         (
@@ -185,6 +197,7 @@ def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[Column, ...]:
 
 def _table(code: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     icon, columns = TABLES.get(code, ("list-details", _columns(rows)))
+    columns = tuple(column for column in columns if any(row.get(column.key) not in (None, "") for row in rows))
     return Table(title, icon, columns, [[(column.style, row.get(column.key)) for column in columns] for row in rows])
 
 

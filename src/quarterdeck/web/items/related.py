@@ -15,15 +15,18 @@ from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.web.items.heads import head
 from quarterdeck.web.pages import PageRequest, page
 
+SHOWN = 500
+
 
 @require_GET
 @page("inventory.view")
 def relations(request: PageRequest, pk: int) -> HttpResponse:
     item = queries.get_item(request.actor, pk)
-    rows = queries.relations(request.actor, item)
+    rows = list(queries.relations(request.actor, item)[: SHOWN + 1])
     context = head(request, item, "relations") | {
-        "outgoing": [row for row in rows if row.src_id == item.pk],
-        "incoming": [row for row in rows if row.dst_id == item.pk],
+        "outgoing": [row for row in rows[:SHOWN] if row.src_id == item.pk],
+        "incoming": [row for row in rows[:SHOWN] if row.dst_id == item.pk],
+        "is_cut": len(rows) > SHOWN,
         "types": catalogue().types,
         "relation_types": sorted(queries.relation_types()),
     }

@@ -20,6 +20,7 @@ from quarterdeck.web.differences import Part, difference
 from quarterdeck.web.formatting import plain
 from quarterdeck.web.forms import next_of
 from quarterdeck.web.items.heads import head
+from quarterdeck.web.items.titles import title_of
 from quarterdeck.web.pages import PageRequest, page
 
 SHOWN = 200
@@ -53,9 +54,10 @@ def matrix(spec: TypeSpec, item: Item, observations: list[Observation]) -> list[
         said = [plain(one.attributes.get(field), unit) for one in observations]
         wish = plain(item.desired[field], unit) if field in item.desired else ""
         distinct = {text for text in [*said, wish] if text and text != "–"}
-        title = attribute.title if attribute else field
         authority = " > ".join(attribute.authority) if attribute else ""
-        rows.append(Said(title, plain(_value(item, field), unit), wish, said, authority, len(distinct) > 1))
+        rows.append(
+            Said(title_of(spec, field), plain(_value(item, field), unit), wish, said, authority, len(distinct) > 1)
+        )
     return rows
 
 
@@ -64,9 +66,10 @@ def with_parts(rows: list[Drift]) -> list[tuple[Drift, str, list[Part]]]:
     types = catalogue()
     result = []
     for row in rows:
-        attribute = types.by_id[row.item.type_id].attributes.get(row.field)
-        unit = attribute.unit if attribute else ""
-        result.append((row, attribute.title if attribute else row.field, difference(row.desired, row.observed, unit)))
+        spec = types.by_id[row.item.type_id]
+        attribute = spec.attributes.get(row.field)
+        parts = difference(row.desired, row.observed, attribute.unit if attribute else "")
+        result.append((row, title_of(spec, row.field), parts))
     return result
 
 
@@ -75,7 +78,7 @@ def with_parts(rows: list[Drift]) -> list[tuple[Drift, str, list[Part]]]:
 def sources(request: PageRequest, pk: int) -> HttpResponse:
     item = queries.get_item(request.actor, pk)
     context = head(request, item, "sources")
-    observations = queries.observations(item)
+    observations = list(queries.observations(item))
     drifts = list(queries.drift(request.actor, f"id:{item.pk} lifecycle:*", acknowledged=None))
     context |= {
         "observations": observations,

@@ -23,11 +23,13 @@ from quarterdeck.web.differences import Part, difference
 from quarterdeck.web.items.figures import SPARKS
 from quarterdeck.web.items.heads import head
 from quarterdeck.web.items.panels import layout
+from quarterdeck.web.items.titles import title_of
 from quarterdeck.web.pages import PageRequest, page
 
 HISTORY_ROWS = 100
 TIMELINE_ROWS = 50
 RELATED_ROWS = 6
+MAX_RELATIONS = 1000
 
 
 def sparks(request: PageRequest, item: Item) -> list[tuple[str, Any]]:
@@ -44,7 +46,7 @@ def sparks(request: PageRequest, item: Item) -> list[tuple[str, Any]]:
 def related(request: PageRequest, item: Item) -> list[dict[str, Any]]:
     """Return direct neighbours by type: `[{"spec": TypeSpec, "rows": [Item], "more": 3}]`."""
     groups: dict[int, dict[int, Item]] = {}
-    for row in queries.relations(request.actor, item):
+    for row in queries.relations(request.actor, item)[:MAX_RELATIONS]:
         other = row.dst if row.src_id == item.pk else row.src
         groups.setdefault(other.type_id, {})[other.pk] = other
     types = catalogue().by_id
@@ -79,16 +81,10 @@ class ShownChange:
     parts: list[Part]
 
 
-def _title(spec: TypeSpec, field: str) -> str:
-    if field in spec.attributes:
-        return spec.attributes[field].title
-    return field
-
-
 def _shown(spec: TypeSpec, changes: Iterable[Change]) -> list[ShownChange]:
     return [
         ShownChange(
-            _title(spec, change.field),
+            title_of(spec, change.field),
             difference(
                 change.old, change.new, spec.attributes[change.field].unit if change.field in spec.attributes else ""
             ),

@@ -67,7 +67,7 @@ def _sources(actor: Actor) -> Iterator[Concern]:
     """The last pass of each source and scope, where it did not go well."""
     if not may(actor, "settings.view"):
         return
-    last = SyncRun.objects.values("source", "scope").annotate(pk=Max("pk")).values("pk")
+    last = SyncRun.objects.values("source", "scope").annotate(newest=Max("pk")).values("newest")
     for run in SyncRun.objects.filter(pk__in=last, outcome__in=_BAD_OUTCOMES).order_by("-started_at")[:5]:
         level = "bad" if run.outcome == SyncRun.Outcome.FAILED else "warn"
         text = _("The last pass of %(source)s: %(outcome)s") % {

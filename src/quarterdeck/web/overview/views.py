@@ -17,6 +17,7 @@ from quarterdeck.inventory.models import Item, State
 from quarterdeck.monitoring.queries import this_machine
 from quarterdeck.web.items.views import sparks
 from quarterdeck.web.overview.concerns import concerns, list_of
+from quarterdeck.web.overview.happenings import happenings
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.templatetags.qd import tone
 from quarterdeck.web.viewing import selector_of
@@ -63,18 +64,18 @@ def overview(request: PageRequest) -> HttpResponse:
     selector = selector_of(request)
     try:
         counts = queries.counts(request.actor, selector)
-        moments = queries.moments(request.actor, q=selector, limit=MOMENTS)
+        moments = queries.moments(request.actor, q=selector, limit=MOMENTS * 10)
     except BadQuery:
         # Types can be removed under a selector that names them.
         request.session["selector"] = ""
         counts = queries.counts(request.actor)
-        moments = queries.moments(request.actor, limit=MOMENTS)
+        moments = queries.moments(request.actor, limit=MOMENTS * 10)
     machine = _machine(request.actor)
     context = {
         "total": counts["total"],
         "types": _by_type(counts["by_type"]),
         "states": _by_state(counts["by_state"]),
-        "moments": moments,
+        "happenings": list(happenings(moments, MOMENTS)),
         "machine": machine,
         "sparks": sparks(request, machine) if machine else [],
         "may_import": may(request.actor, "inventory.import"),

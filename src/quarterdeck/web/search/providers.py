@@ -63,7 +63,7 @@ def _items(actor: Actor, text: str, limit: int) -> list[Hit]:
 
 
 def _views(actor: Actor, text: str, limit: int) -> list[Hit]:
-    found = [view for view in queries.saved_views(actor) if _matches(text, view.title, view.query)]
+    found = [view for view in queries.views(actor) if _matches(text, view.title, view.query)]
     address = reverse("web:items")
     return [
         Hit(view.title, f"{address}?{urlencode({'view': view.slug})}", "bookmark", view.query) for view in found[:limit]

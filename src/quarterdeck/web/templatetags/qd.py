@@ -27,12 +27,15 @@ def asset(name: str) -> str:
 
 @register.simple_tag
 def icon(name: str, css: str = "") -> SafeString:
-    """`{% icon "server" %}`: a drawing beside words. It is hidden from screen readers, so the words must be there."""
+    """`{% icon "server" %}`: a drawing beside words. It is hidden from screen readers, so the words must be there.
+
+    A type may come (imported) with an icon that is not in the sprite: a box stands for it.
+    """
     return format_html(
         '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         css,
         assets.asset_url("icons.svg"),
-        name,
+        name if name in assets.drawn_icons() else "box",
     )
 
 
@@ -111,18 +114,19 @@ register.filter("percent", formatting.as_percent)
 register.filter("duration", formatting.duration)
 register.filter("with_unit", formatting.with_unit)
 register.filter("plain", formatting.plain)
+register.filter("code", formatting.as_code)
 register.filter("pretty_json", formatting.pretty_json)
 register.filter("how_many_items", formatting.how_many_items)
 
 
 @register.filter
-def moment(value: object) -> SafeString | str:
+def moment(value: object, style: str = "absolute") -> SafeString | str:
     """`{{ "2026-01-02T03:04:05Z"|moment }}`: a time that came as JSON text; other text stays as it is."""
     try:
         found = parse_datetime(str(value))
     except ValueError:
         found = None
-    return when(found, "absolute") if found else formatting.plain(value)
+    return when(found, style) if found else formatting.plain(value)
 
 
 @register.filter

@@ -46,7 +46,7 @@ def of_query(actor: Actor, q: str) -> Picture:
 def as_json(picture: Picture) -> dict[str, Any]:
     """Return what islands/graph.ts reads."""
     types = catalogue().by_id
-    kinds = sorted({types[node.type_id] for node in picture.nodes.values()}, key=lambda spec: spec.title)
+    kinds = sorted((types[pk] for pk in {node.type_id for node in picture.nodes.values()}), key=lambda spec: spec.title)
     return {
         "root": picture.root.pk if picture.root else None,
         "kinds": [{"code": spec.code, "title": spec.title} for spec in kinds],
