@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from quarterdeck.inventory.connectors import machine_files, this_machine
+from quarterdeck.inventory.connectors import machine_files, machine_state, this_machine
 
 UUID = "4c4c4544-0039-3110-8058-b4c04f564433"
 
@@ -128,3 +128,20 @@ def test_an_empty_tree_is_no_error(tmp_path: Path) -> None:
     assert machine_files.cpu(tmp_path) == {"model": "", "hypervisor": False, "sockets": None}
     assert machine_files.container(tmp_path) == ""
     assert machine_files.ephemeral_ports_from(tmp_path) == 32768
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "expected"),
+    [
+        ("sshd", ["/usr/sbin/sshd", "-D"], "sshd"),
+        ("python3.11", ["/usr/bin/python3.11", "-u", "-m", "celery", "worker"], "celery"),
+        ("python", ["python", "/srv/app/manage.py", "runserver"], "manage.py"),
+        ("java", ["java", "-Xmx1g", "-jar", "/srv/app.jar"], "app.jar"),
+        ("node", ["node", "--inspect", "/srv/server.js"], "server.js"),
+        ("python3", ["python3", "-c", "import http.server"], "python3"),
+        ("python3", ["python3"], "python3"),
+        ("python3", [], "python3"),
+    ],
+)
+def test_an_interpreter_is_named_by_its_program(name: str, command: list[str], expected: str) -> None:
+    assert machine_state.program_of(name, command) == expected

@@ -41,6 +41,24 @@ def test_four_columns_are_enough_for_a_host(tmp_path: Path) -> None:
     assert host("web1").attributes == {"ssh_port": 2222, "ssh_user": "deploy"}
 
 
+def test_an_address_may_be_a_name(tmp_path: Path) -> None:
+    assert bring(tmp_path, "name,address\nweb1,web1.example.com\nweb2,nonsense\n")["errors"][0]["row"] == 3
+    assert host("web1").attributes == {"fqdn": "web1.example.com"}
+
+
+def test_a_cell_of_ten_megabytes_harms_its_row_only(tmp_path: Path) -> None:
+    result = bring(tmp_path, f"name,notes\nweb1,{'x' * 10_000_000}\nweb2,ok\n")
+    assert (result["create"], result["errors"][0]["row"]) == (1, 2)
+    result = bring(tmp_path, json.dumps([{"name": "a", "notes": "x" * 2_000_000}, {"name": "b"}]), "items.json")
+    assert (result["create"], result["errors"][0]["field"]) == (1, "notes")
+
+
+def test_what_was_taken_before_a_file_breaks_off_stays(tmp_path: Path) -> None:
+    lines = [json.dumps({"name": f"web{number}"}) for number in range(3)]
+    result = bring(tmp_path, "\n".join([*lines, '{"name": "broken']), "items.jsonl")
+    assert (result["create"], [error["row"] for error in result["errors"]]) == (3, [4])
+
+
 def test_a_dry_run_tells_and_changes_nothing(tmp_path: Path) -> None:
     result = bring(tmp_path, "name,ssh_port\nweb1,22\nweb2,ssh\n", dry_run=True)
     assert counts(result) == (1, 0, 0)

@@ -9,11 +9,11 @@ from quarterdeck.access.checks import action
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.later import later
-from quarterdeck.inventory.connectors import this_machine
 from quarterdeck.inventory.models import Lifecycle, Observation
 from quarterdeck.monitoring.collection.backlog import Backlog
 from quarterdeck.monitoring.collection.containers import usages
 from quarterdeck.monitoring.collection.system import System
+from quarterdeck.monitoring.queries import this_machine
 from quarterdeck.telemetry.actions import write_samples
 from quarterdeck.telemetry.samples import Sample
 
@@ -32,7 +32,7 @@ def collect(actor: Actor) -> int:
     dropped, with a warning that counts them. Before this machine is an item, the sources are asked to find it, and
     nothing is measured. Raises Denied.
     """
-    host = _machine()
+    host = this_machine()
     if host is None:
         later("inventory.sync_sources")
         return 0
@@ -47,12 +47,6 @@ def samples(host: int, at: datetime) -> Iterator[Sample]:
     for container, usage in usages({key: scope for key, (_item, scope) in items.items()}).items():
         for reading in usage.readings():
             yield Sample(reading.metric, reading.labels, items[container][0], at, reading.value)
-
-
-def _machine() -> int | None:
-    """The item that this machine's own source keeps, wherever a merge has moved it."""
-    seen = Observation.objects.filter(source="this_machine", scope=this_machine.SCOPE, type__code="host", gone_at=None)
-    return seen.order_by("-seen_at").values_list("item_id", flat=True).first()
 
 
 def _containers() -> list[tuple[str, int, str]]:

@@ -134,7 +134,8 @@ def _disk(path: Path) -> dict[str, Any]:
         "serial": read(path / "device/serial") or read(path / "serial"),
         "rotational": rotational == "1" if rotational else None,
     }
-    return {name: value for name, value in found.items() if value not in ("", None)}
+    # A virtio disk's vendor is a PCI number.
+    return {name: value for name, value in found.items() if value not in ("", None) and not str(value).startswith("0x")}
 
 
 def is_hardware(root: Path, interface: str) -> bool:

@@ -9,6 +9,7 @@ import heapq
 import ipaddress
 import re
 import socket
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from quarterdeck.inventory.connectors import machine_files
 PASSING = re.compile(
     r"^(?:lo\d*$|veth|docker|br-|cni|cali|flannel|virbr|vnet|tap|ifb|dummy|gretap|erspan|sit|ip6tnl|tunl)"
 )
+_INTERPRETERS = re.compile(r"(?:python|ruby|perl|php|node|java|bash|sh)[\d.]*", re.IGNORECASE)
 TOP_PROCESSES = 10
 
 
@@ -78,27 +80,51 @@ def filesystems() -> list[dict[str, Any]]:
 def listening(root: Path) -> list[dict[str, Any]]:
     """Return `[{"protocol": "tcp", "address": "0.0.0.0", "port": 22, "process": "sshd"}]`.
 
-    UDP sockets on ports of the kernel's own choice are answers being waited for, not services. Process names of other
-    people's sockets are "" without root.
+    Ports of the kernel's own choice are left out where nobody else can reach them: UDP sockets that wait for an
+    answer, and what a program's parts use among themselves. Programs of other people are "" without root.
     """
     ephemeral = machine_files.ephemeral_ports_from(root)
     names: dict[int | None, str] = {None: ""}
     found = set()
     for connection in psutil.net_connections(kind="inet"):
+        if not connection.laddr or not _is_service(connection, ephemeral):
+            continue
+        if connection.pid not in names:
+            names[connection.pid] = _program(connection.pid)
         protocol = "tcp" if connection.type == socket.SOCK_STREAM else "udp"
-        listens = connection.status == psutil.CONN_LISTEN if protocol == "tcp" else not connection.raddr
-        if listens and connection.laddr and (protocol == "tcp" or connection.laddr.port < ephemeral):
-            if connection.pid not in names:
-                names[connection.pid] = _name(connection.pid)
-            found.add((connection.laddr.port, protocol, connection.laddr.ip, names[connection.pid]))
+        found.add((connection.laddr.port, protocol, connection.laddr.ip, names[connection.pid]))
     return [dict(zip(("port", "protocol", "address", "process"), one, strict=True)) for one in sorted(found)]
 
 
-def _name(pid: int | None) -> str:
+def _is_service(connection: Any, ephemeral: int) -> bool:
+    is_chosen = connection.laddr.port < ephemeral
+    if connection.type == socket.SOCK_STREAM:
+        is_open = not ipaddress.ip_address(connection.laddr.ip.partition("%")[0]).is_loopback
+        return connection.status == psutil.CONN_LISTEN and (is_chosen or is_open)
+    return not connection.raddr and is_chosen
+
+
+def _program(pid: int | None) -> str:
+    """The name of a process; of an interpreter's, the name of what it interprets."""
     try:
-        return psutil.Process(pid).name()
+        process = psutil.Process(pid)
+        return program_of(process.name(), process.cmdline())
     except psutil.Error:
         return ""
+
+
+def program_of(name: str, command: Sequence[str]) -> str:
+    """Return "celery" for `python3 -m celery worker` and "app.jar" for `java -Xmx1g -jar /srv/app.jar`."""
+    if not _INTERPRETERS.fullmatch(name):
+        return name
+    for option, following in zip(command[1:], [*command[2:], ""], strict=False):
+        if option in ("-m", "-jar") and following:
+            return following.rpartition("/")[2]
+        if not option.startswith("-"):
+            return option.rpartition("/")[2] or name
+        if option in ("-c", "-e"):
+            break
+    return name
 
 
 def top_processes() -> list[dict[str, Any]]:

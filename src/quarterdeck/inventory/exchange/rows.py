@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ _ALIASES = {
     "environment": "env",
     "kind": "type",
 }
+_DNS_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+\.?")
 # What the API shows of an item and nobody sets by a file.
 _READ_ONLY = frozenset(
     {"raw_state", "lifecycle", "lifecycle_at", "first_seen", "last_seen", "updated_at", "version", "desired", "drift"}
@@ -109,6 +111,8 @@ class Reading:
                 text = _("%(n)d characters; at most %(limit)d are read") % {"n": len(value), "limit": MAX_CELL_CHARS}
                 raise BadCell(original[:64], text)
             field = _field(original, spec)
+            if field == "primary_ip" and original != field and "fqdn" in spec.attributes and _is_dns_name(value):
+                field = "fqdn"
             if field in named:
                 raise BadCell(original, _('two columns mean "%(field)s"') % {"field": field})
             if self.keeps_unknown and self._is_odd(field) and field not in spec.attributes:
@@ -159,6 +163,11 @@ def _field(original: str, spec: TypeSpec) -> str:
             return prefix + original[len(prefix) :]
     field = original.strip().lower().replace(" ", "_").replace("-", "_")
     return field if field in spec.attributes else _ALIASES.get(field, field)
+
+
+def _is_dns_name(value: Any) -> bool:
+    """Whether an "address" is a name with a domain rather than an IP address."""
+    return isinstance(value, str) and bool(_DNS_NAME.fullmatch(value.strip()))
 
 
 def _labels(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,7 @@ from quarterdeck.inventory.exchange.files import read_text
 from quarterdeck.inventory.exchange.records import BadRow, Format, Record, Rows
 
 _MAX_INCLUDES = 16  # ssh's own READCONF_MAX_DEPTH
+_BEGIN, _END = "(begin", "end)"  # of an included file; no keyword has brackets
 _WANTED = ("hostname", "port", "user", "proxyjump", "identityfile")
 
 
@@ -34,16 +35,19 @@ class _Line:
 
 @dataclass(slots=True)
 class _Block:
-    """The options below one `Host` or `Match` line; `patterns` as they stand there."""
+    """The options below one `Host` or `Match` line; `patterns` as they stand there.
+
+    A block of an included file counts only where the blocks around the `Include` do: they are in `within`. `row` is 0
+    for options that no line of their own introduces.
+    """
 
     row: int
     patterns: tuple[str, ...]
-    options: dict[str, str]
+    within: tuple[tuple[str, ...], ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
 
     def matches(self, alias: str) -> bool:
-        positive = [p for p in self.patterns if not p.startswith("!")]
-        refused = any(fnmatchcase(alias, p[1:]) for p in self.patterns if p.startswith("!"))
-        return not refused and any(fnmatchcase(alias, p) for p in positive)
+        return all(_matches(alias, patterns) for patterns in (self.patterns, *self.within))
 
     def aliases(self) -> list[str]:
         return [p for p in self.patterns if not set(p) & set("*?!")]
@@ -90,16 +94,32 @@ def _included(row: int, patterns: Iterable[str], root: Path, depth: int) -> Iter
             if not path.resolve().is_relative_to(root.resolve()):
                 yield outside
             elif path.is_file():
+                yield _Line(row, _BEGIN, ())
                 yield from _lines(path, root, depth + 1)
+                yield _Line(row, _END, ())
+
+
+def _matches(alias: str, patterns: tuple[str, ...]) -> bool:
+    refused = any(fnmatchcase(alias, pattern[1:]) for pattern in patterns if pattern.startswith("!"))
+    return not refused and any(fnmatchcase(alias, pattern) for pattern in patterns if not pattern.startswith("!"))
 
 
 def _blocks(lines: Iterable[_Line]) -> list[_Block]:
-    blocks = [_Block(0, ("*",), {})]
+    blocks = [_Block(0, ("*",))]
+    around: list[_Block] = []
     for line in lines:
+        within = tuple(block.patterns for block in around)
         if line.keyword == "host":
-            blocks.append(_Block(line.row, line.words, {}))
+            blocks.append(_Block(line.row, line.words, within))
         elif line.keyword == "match":
-            blocks.append(_Block(line.row, _match_patterns(line.words), {}))
+            blocks.append(_Block(line.row, _match_patterns(line.words), within))
+        elif line.keyword == _BEGIN:
+            around.append(blocks[-1])
+            blocks.append(_Block(0, ("*",), (*within, blocks[-1].patterns)))
+        elif line.keyword == _END:
+            # What follows the Include belongs to the block that it stands in.
+            block = around.pop()
+            blocks.append(_Block(0, block.patterns, block.within))
         elif line.keyword in _WANTED:
             blocks[-1].options.setdefault(line.keyword, line.words[0])
     return blocks
