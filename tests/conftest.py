@@ -16,4 +16,4 @@ from django.conf import settings
 django.setup()
 settings.DATA.joinpath("static").mkdir(parents=True, exist_ok=True)
 
-pytest_plugins = ["tests.lab.fixtures", "tests.people"]
+pytest_plugins = ["tests.lab.fixtures", "tests.people", "tests.emptying"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from django.db import IntegrityError, InternalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Max
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -156,17 +156,16 @@ def test_it_finds_an_edited_checkpoint_file(log: list[AuditEvent]) -> None:
 
 
 def test_a_rolled_back_change_takes_its_record_along_and_leaves_no_gap(log: list[AuditEvent]) -> None:
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with transaction.atomic():
         record(ALICE, "inventory.update", ("item", "1", "web1"))
-        raise RuntimeError
+        transaction.set_rollback(True)
     after = record(ALICE, "inventory.update", ("item", "2", "web2"))
     assert after.seq == log[-1].seq + 1
     assert verify().ok
 
 
 def _is_refused(statement: str) -> None:
-    refusals = (IntegrityError, InternalError, connection.Database.DatabaseError)
-    with pytest.raises(refusals, match="append-only"), transaction.atomic():
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         sql(statement)
 
 

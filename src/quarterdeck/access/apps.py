@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,3 +22,11 @@ class AccessConfig(AppConfig):
         register("audit.export", _("Export the audit log"), scoped=False)
         register("settings.view", _("See settings and system status"), scoped=False)
         signins.connect()
+        # Not a data migration: a new version's verbs reach an instance that exists.
+        post_migrate.connect(_add_builtin_roles, sender=self)
+
+
+def _add_builtin_roles(**options: Any) -> None:
+    from quarterdeck.access.builtin import add_builtin_roles
+
+    add_builtin_roles(using=options["using"])

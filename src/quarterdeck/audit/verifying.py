@@ -86,9 +86,8 @@ class _Walk:
 
     def expect_end(self) -> None:
         """Note where the chain ends now, before the walk: what is appended meanwhile is not cut off."""
-        head = ChainHead.objects.get(pk=1)
-        self._end = (head.seq, head.hash)
-        self._known = max(self._known, head.seq)
+        self._end = _end()
+        self._known = max(self._known, self._end[0])
 
     def through_segments(self) -> None:
         for segment in Segment.objects.iterator():
@@ -136,6 +135,13 @@ class _Walk:
     def at_the_end(self) -> None:
         if self._known > self.seq:
             raise _BrokenError(self.seq + 1, f"records {self.seq + 1} to {self._known} were cut off")
+        if _end()[0] < self.seq:
+            raise _BrokenError(self.seq, "the row that tells where the chain ends was edited or removed")
+
+
+def _end() -> tuple[int, str]:
+    """Return number and hash of the last event as the chain's own row has it."""
+    return ChainHead.objects.filter(pk=1).values_list("seq", "hash").first() or (0, "")
 
 
 def _rows(after: int) -> Iterator[tuple[Any, ...]]:

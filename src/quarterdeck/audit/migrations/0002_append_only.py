@@ -44,10 +44,6 @@ def guard(apps, schema_editor):
         schema_editor.execute(POSTGRESQL, params=None)
 
 
-def start_chain(apps, schema_editor):
-    apps.get_model("audit", "ChainHead").objects.create(pk=1, seq=0, hash="")
-
-
 class Migration(migrations.Migration):
     dependencies = [("audit", "0001_initial")]
-    operations = [migrations.RunPython(start_chain), migrations.RunPython(guard)]
+    operations = [migrations.RunPython(guard)]

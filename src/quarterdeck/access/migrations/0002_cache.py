@@ -9,5 +9,5 @@ def create(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("access", "0002_roles")]
+    dependencies = [("access", "0001_initial")]
     operations = [migrations.RunPython(create)]
