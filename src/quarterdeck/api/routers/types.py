@@ -10,6 +10,7 @@ from ninja import Router, Schema, Status
 
 from quarterdeck.access.checks import require
 from quarterdeck.api.auth import identify
+from quarterdeck.api.description import file_answer
 from quarterdeck.api.shapes import Line
 from quarterdeck.api.shapes.types import (
     AttributeRow,
@@ -32,11 +33,10 @@ router = Router()
 
 
 class AppliedTypes(Schema):
-    """How many types and attributes a document created and changed."""
+    """How many types and attributes the document held."""
 
-    created: int
-    updated: int
-    unchanged: int
+    types: int
+    attributes: int
 
 
 def _find(code: str) -> TypeSpec:
@@ -63,7 +63,7 @@ def list_(request: HttpRequest) -> dict[str, Any]:
 @router.get(
     "/types/export",
     response={200: None},
-    openapi_extra={"responses": {200: {"content": {"application/yaml": {"schema": {"type": "string"}}}}}},
+    openapi_extra=file_answer("application/yaml"),
 )
 def export(request: HttpRequest) -> HttpResponse:
     """Answer every type as YAML that `POST /types/apply` takes."""
