@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psutil
@@ -24,12 +25,15 @@ ID = "0123456789abcdef" * 4
 
 @pytest.fixture
 def readings() -> list[Reading]:
+    """A reading after some processor time has passed: the kernel counts it in ticks of 10 ms."""
     system = System()
     list(system.read())
-    deadline = psutil.cpu_times()
-    while psutil.cpu_times().idle + psutil.cpu_times().user == deadline.idle + deadline.user:
-        sum(range(10_000))
-    return list(system.read())
+    for _attempt in range(500):
+        time.sleep(0.02)
+        found = list(system.read())
+        if values(found, "system_cpu_utilization_ratio"):
+            return found
+    raise AssertionError("no processor time passed")
 
 
 def values(readings: list[Reading], metric: str, **labels: str) -> list[float]:
