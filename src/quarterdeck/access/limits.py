@@ -55,15 +55,18 @@ def _covers(own: tuple[Grant, ...], verb: str, query: str) -> bool:
     return any(grant.covers(verb) and grant.query.strip() in ("", query) for grant in own)
 
 
-def require_an_administrator() -> None:
-    """Raise Conflict when, after the change just made, no active person holds every right on everything."""
+def require_an_administrator(*, is_before_setup: bool = False) -> None:
+    """Raise Conflict when, after the change just made, no active person holds every right on everything.
+
+    An instance without people waits for its set-up, which is no lock-out: with `is_before_setup` that may be.
+    """
     full = Role.objects.filter(verbs__icontains='"*"', query="")
     names = [role.pk for role in full if "*" in role.verbs]
     # Two administrators who take each other's rights at the same time wait for each other here.
     if connection.features.has_select_for_update:
         list(Role.objects.select_for_update().filter(name="admin").values_list("pk"))
     holders = User.objects.filter(Q(role_bindings__role__in=names) | Q(groups__in=_groups_with(names)), is_active=True)
-    if User.objects.exists() and not holders.exists():
+    if not holders.exists() and not (is_before_setup and not User.objects.exists()):
         raise Conflict(
             _("this would leave no administrator"), hint=_("give another active person the role admin first")
         )

@@ -121,7 +121,7 @@ def set_members(actor: Actor, group: Group, members: Sequence[str]) -> Group:
     require_no_more_than_own(actor, roles_of_groups([group]))
     before = sorted(user.username for user in User.objects.filter(groups=group))
     group.user_set.set(_users(members))
-    require_an_administrator()
+    require_an_administrator(is_before_setup=True)
     record(actor, "access.set_members", group, before={"members": before}, after={"members": sorted(members)})
     return group
 
@@ -132,7 +132,7 @@ def delete_group(actor: Actor, group: Group) -> None:
     require_no_more_than_own(actor, roles_of_groups([group]))
     record(actor, "access.delete_group", group)
     group.delete()
-    require_an_administrator()
+    require_an_administrator(is_before_setup=True)
 
 
 @action("access.manage")
@@ -152,7 +152,7 @@ def unbind_role(actor: Actor, role: str, *, user: User | None = None, group: Gro
     found = role_named(role)
     require_no_more_than_own(actor, [found])
     RoleBinding.objects.filter(role=found, user=user, group=group).delete()
-    require_an_administrator()
+    require_an_administrator(is_before_setup=True)
     record(actor, "access.unbind_role", user or group, found.name, before={"role": found.name})
 
 

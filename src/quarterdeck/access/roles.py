@@ -37,7 +37,7 @@ def set_role(
     _check(role)
     require_no_more_than_own(actor, [role])
     role.save()
-    require_an_administrator()
+    require_an_administrator(is_before_setup=True)
     record(actor, "access.set_role", role, before=before, after=_shown(role))
     return role
 
@@ -51,7 +51,7 @@ def delete_role(actor: Actor, name: str) -> None:
     require_no_more_than_own(actor, [role])
     record(actor, "access.delete_role", role, before=_shown(role))
     role.delete()
-    require_an_administrator()
+    require_an_administrator(is_before_setup=True)
 
 
 def _shown(role: Role) -> dict[str, Any]:
