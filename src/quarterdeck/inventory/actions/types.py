@@ -112,10 +112,10 @@ def set_type(actor: Actor, spec: Mapping[str, Any]) -> ItemType:
     Fields that are not given stay as they are; `attributes` are set in turn. Raises BadInput, Conflict.
     """
     row = _put_type(spec)
-    for attribute in spec.get("attributes", ()):
-        _put_attribute(row, attribute)
+    moved = [_put_attribute(row, attribute)[1] for attribute in spec.get("attributes", ())]
     touch()
-    reindex(row.code)
+    if any(moved):
+        reindex(row.code)
     record(
         actor,
         "inventory.set_type",
@@ -170,14 +170,16 @@ def set_attribute(actor: Actor, type: str, spec: Mapping[str, Any]) -> Attribute
     field, Conflict when values that exist contradict the change.
     """
     owner = None if type in ("", COMMON) else _type_row(type)
-    row = _put_attribute(owner, spec)
+    row, is_moved = _put_attribute(owner, spec)
     touch()
-    reindex(None if owner is None else owner.code)
+    if is_moved:
+        reindex(None if owner is None else owner.code)
     record(actor, "inventory.set_attribute", row, str(row), after=dict(spec))
     return row
 
 
-def _put_attribute(owner: ItemType | None, spec: Mapping[str, Any]) -> Attribute:
+def _put_attribute(owner: ItemType | None, spec: Mapping[str, Any]) -> tuple[Attribute, bool]:
+    """Store the definition; returns it, and whether what is derived from items has to be written again."""
     if not isinstance(spec, Mapping):
         raise BadInput(_("An attribute is a map of its fields."), hint=_("See the exported file."), field="attributes")
     code = _code_of(spec)
@@ -189,6 +191,7 @@ def _put_attribute(owner: ItemType | None, spec: Mapping[str, Any]) -> Attribute
         )
     fields = _read_fields(spec, _ATTRIBUTE_FIELDS)
     row = Attribute.objects.filter(type=owner, code=code).first() or Attribute(type=owner, code=code)
+    before = _indexing(row)
     if row.pk:
         _refuse_other_meaning(row, fields)
     else:
@@ -198,7 +201,12 @@ def _put_attribute(owner: ItemType | None, spec: Mapping[str, Any]) -> Attribute
     row.title_en = row.title_en or code.replace("_", " ").capitalize()
     _check(row)
     row.save()
-    return row
+    return row, _indexing(row) != before
+
+
+def _indexing(row: Attribute) -> tuple[object, ...]:
+    """What decides how values stand in the side index. Neither, for an attribute that has no rows there."""
+    return (row.unique, row.indexed or row.unique, row.kind if row.indexed or row.unique else "")
 
 
 def _refuse_second(owner: ItemType | None, code: str) -> None:
@@ -321,20 +329,16 @@ def import_types(actor: Actor, text: str) -> dict[str, int]:
     not in the file stay. Returns `{"types": n, "attributes": n}`. Raises BadInput, Conflict.
     """
     data = _parsed(text)
-    rows = [(_put_type({**_blank_type(spec), **spec}), spec) for spec in data["types"]]
-    count = 0
-    for spec in data["common"]:
-        _put_attribute(None, {**_blank_attribute(spec), **spec})
-        count += 1
-    for row, spec in rows:
-        for attribute in spec.get("attributes") or ():
-            _put_attribute(row, {**_blank_attribute(attribute), **attribute})
-            count += 1
+    rows = [(_put_type({**_blank_type(spec), **spec}), spec.get("attributes") or ()) for spec in data["types"]]
+    parts: list[tuple[ItemType | None, Any]] = [(None, data["common"]), *rows]
+    moved: dict[str | None, bool] = {}
+    for owner, attributes in parts:
+        put = [_put_attribute(owner, {**_blank_attribute(one), **one})[1] for one in attributes]
+        moved[owner.code if owner else None] = any(put)
     touch()
-    for row, _spec in rows:
-        reindex(row.code)
-    if data["common"]:
-        reindex(None)
+    for code in [None] if moved[None] else [code for code, is_moved in moved.items() if is_moved]:
+        reindex(code)
+    count = sum(len(attributes) for _owner, attributes in parts)
     result = {"types": len(rows), "attributes": count}
     record(actor, "inventory.import_types", None, f"{len(rows)} types, {count} attributes", after=result)
     return result

@@ -1,4 +1,6 @@
-"""The full-text index over `ItemText`: FTS5 kept by triggers on SQLite, a GIN index on PostgreSQL.
+"""What Django's models cannot say: the full-text index, and on PostgreSQL the collation of what prefixes are asked of.
+
+The full-text index over `ItemText` is FTS5 kept by triggers on SQLite, a GIN index on PostgreSQL.
 
 Both index the same words, which we split ourselves (each Chinese character is a word): the databases' own splitting
 differs, and neither finds a part of a Chinese sentence. See https://www.sqlite.org/fts5.html#external_content_tables
@@ -24,7 +26,20 @@ SQLITE = [
         INSERT INTO inventory_itemtext_fts(rowid, words) VALUES (new.item_id, new.words);
     END""",
 ]
+# A prefix is a range, `text >= 'web' AND text < 'web...'`: only true where text is ordered by its code points, as SQLite
+# orders it. A language's collation would ignore "-" and "_".
+_BY_CODE_POINT = {
+    "inventory_itemindex": {"field": 140, "text": 200},
+    "inventory_item": {
+        "name": 255, "raw_state": 80, "env": 64, "provider": 64, "account": 128, "region": 64, "owner": 128
+    },
+}  # fmt: skip
 POSTGRESQL = [
+    *(
+        f'ALTER TABLE {table} ALTER COLUMN "{column}" TYPE varchar({length}) COLLATE "C"'
+        for table, columns in _BY_CODE_POINT.items()
+        for column, length in columns.items()
+    ),
     """CREATE INDEX inventory_itemtext_words ON inventory_itemtext
         USING gin (to_tsvector('simple'::regconfig, words)) WITH (fastupdate = on)""",
 ]

@@ -120,18 +120,12 @@ def _write_derived(new: Sequence[Draft], old: Sequence[Draft]) -> None:
     ids = [draft.item.pk for draft in touched]
     if ids:
         ItemIndex.objects.filter(item_id__in=ids).delete()
-    written = [*new, *touched]
-    # Rows sorted by key are appended to the B-trees in order, which SQLite rewards.
-    rows = sorted(
-        (
-            (field, text, number, draft.item.pk)
-            for draft in written
-            for field, text, number in index_rows(draft.spec, draft.after)
-        ),
-        key=lambda row: (row[0], row[1] or "", row[2] or 0.0, row[3]),
-    )
+    written = [(draft, draft.item.pk) for draft in (*new, *touched)]
+    rows = [(*row, key) for draft, key in written for row in index_rows(draft.spec, draft.after)]
+    # Rows sorted by key go to neighbouring places of the B-trees, which SQLite rewards.
+    rows.sort(key=lambda row: (row[0], row[1] or "", row[2] or 0.0))
     store.insert(ItemIndex, ["field", "text", "number", "item"], rows)
-    words = [(draft.item.pk, search_words(draft.spec, draft.after)) for draft in written]
+    words = [(key, search_words(draft.spec, draft.after)) for draft, key in written]
     store.upsert(ItemText, ["item", "words"], ["item"], words)
     _write_unique(new, old)
 

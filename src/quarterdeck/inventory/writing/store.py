@@ -81,7 +81,8 @@ def insert(model: type[Model], columns: Sequence[str], rows: Iterable[Row]) -> N
     names = ", ".join(_names(model, columns))
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cursor.copy(f"COPY {_table(model)} ({names}) FROM STDIN") as copy:
+            # Django translates the errors of execute and executemany only.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {_table(model)} ({names}) FROM STDIN") as copy:
                 for row in prepared:
                     copy.write_row(row)
         else:
