@@ -1,4 +1,4 @@
-"""The embedded work queue beside Redis and RabbitMQ: time to a task's start, sends and tasks per second, CPU at rest."""
+"""The embedded work queue beside Redis and RabbitMQ: time to a task's start, sends and tasks per second, CPU."""
 
 from __future__ import annotations
 

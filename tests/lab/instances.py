@@ -40,6 +40,7 @@ class Instance:
 
     def start(self, *, wait: bool = True) -> Server:
         """Start it in the background; with `wait`, return when all its processes serve."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
         command = [*QUARTERDECK, "up", "--data", self.data, "--listen", self.listen]
         self.server = Server(["env", "-i", *self._assignments(), *command], self.data.with_name("up.log"))
         if wait:

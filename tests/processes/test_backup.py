@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.lab.instances import Instance, running_instance
 from tests.lab.parts import directory
@@ -184,4 +185,35 @@ def test_it_refuses_a_file_that_was_cut_off(backup: Path, home: Path) -> None:
     target = Instance(home / "restored")
     done = target.run("restore", "--data", str(target.data), str(home / "bad.tar"), check=False)
     assert done.returncode == 65, done.stderr
+    assert not target.data.exists()
+
+
+def test_it_restores_postgresql_into_an_empty_database(home: Path, postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE backed_up")
+        connection.execute("CREATE DATABASE restored")
+    server = postgres.rpartition("/")[0]
+    old = Instance(home / "old" / "data", {"QD_DATABASE_URL": f"{server}/backed_up"})
+    old.start()
+    try:
+        old.run("token", "create", "--data", str(old.data), "--name", "kept", "--role", "viewer")
+        old.run("backup", "--data", str(old.data), str(home / "backup.tar"))
+    finally:
+        old.stop()
+    new = Instance(home / "new" / "data", {"QD_DATABASE_URL": f"{server}/restored"})
+    new.run("restore", "--data", str(new.data), str(home / "backup.tar"))
+    new.run("audit", "verify", "--data", str(new.data))
+    with psycopg.connect(f"{server}/restored") as connection:
+        assert connection.execute("SELECT name FROM access_token").fetchall() == [("kept",)]
+    # Ids go on where they were.
+    new.run("token", "create", "--data", str(new.data), "--name", "next", "--role", "viewer")
+    again = new.run("restore", "--data", str(home / "third"), str(home / "backup.tar"), check=False)
+    assert (again.returncode, "holds records already" in again.stderr) == (65, True)
+
+
+def test_it_refuses_records_of_the_other_database(backup: Path, home: Path, postgres: str) -> None:
+    target = Instance(home / "restored", {"QD_DATABASE_URL": postgres})
+    done = target.run("restore", "--data", str(target.data), str(backup), check=False)
+    assert done.returncode == 65
+    assert "QD_DATABASE_URL" in done.stderr
     assert not target.data.exists()
