@@ -13,10 +13,19 @@ from quarterdeck.access.models import Role, User
 from quarterdeck.core.clock import now
 
 
+class _Checks(forms.CheckboxSelectMultiple):
+    """Checkboxes with the design system's look: the class belongs to each box, not to what holds them."""
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(*args, **kwargs)
+        option["attrs"]["class"] = "form-check-input"
+        return option
+
+
 class _Names(forms.MultipleChoiceField):
     """Several of a table's names, as checkboxes."""
 
-    widget = forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"})
+    widget = _Checks
 
     def offer(self, choices: list[tuple[str, str]], none: Any) -> None:
         """Set the choices; `none` is said when there are none."""
