@@ -116,7 +116,7 @@ def test_a_later_file_is_applied_once_and_in_order(own_engine: Engine) -> None:
 
 def test_a_lock_that_a_killed_process_left_is_broken(own_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrating, "_LOCK_SECONDS", 1)
-    own_engine.ask("CREATE TABLE schema_lock (holder String) ENGINE = Memory")
+    own_engine.ask("CREATE TABLE schema_lock (x UInt8) ENGINE = Memory COMMENT '1700000000'")
     one = client._connect(own_engine.url)
     assert migrating.apply(one) == migrating.steps()[-1].version
     one.close()
@@ -127,5 +127,7 @@ def test_a_changed_retention_alters_the_tables(telemetry: Engine, monkeypatch: p
     assert migrating.apply_retention(client.client()) == ["samples"]
     assert migrating.apply_retention(client.client()) == []
     assert "toIntervalDay(3)" in client.query("SELECT engine_full FROM system.tables WHERE name = 'samples'")[0][0]
+    monkeypatch.setitem(settings.QD, "metrics_1h_retention_days", 700)
+    assert sorted(migrating.apply_retention(client.client())) == ["labels", "samples_1h", "series"]
     monkeypatch.undo()
-    assert migrating.apply_retention(client.client()) == ["samples"]
+    assert len(migrating.apply_retention(client.client())) == 4

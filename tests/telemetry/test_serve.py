@@ -314,3 +314,20 @@ def test_an_idle_engine_stays_small(own_engine: Engine) -> None:
 def test_it_listens_on_loopback_only_and_keeps_its_files_private(engine: Engine) -> None:
     assert engine.netloc.startswith("127.0.0.1:")
     assert (engine.data / "telemetry").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["with space", "per%20cent", "海", "a&b=c#d"])
+def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    engine = Engine(tmp_path / name).start()
+    try:
+        assert engine.ask("SELECT path FROM system.disks").body.decode() == f"{tmp_path / name}/telemetry/\n"
+    finally:
+        engine.stop()
+
+
+def test_a_question_mark_in_its_name_is_a_sentence(tmp_path: Path) -> None:
+    second = Engine(tmp_path / "what?").launch()
+    _, errors = second.communicate(timeout=30)
+    assert second.returncode != 0
+    assert b"cannot open" in errors
+    assert b"Traceback" not in errors

@@ -24,14 +24,17 @@ from quarterdeck.core.errors import Conflict, Unavailable
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql\Z")
 _LOCK_SECONDS = 60
 _TABLE_EXISTS = 57
+_NOW = "SELECT toUnixTimestamp(now())"
 _TTL_DAYS = re.compile(r"TTL .*?toIntervalDay\((\d+)\)")
-# Which setting says how long each table keeps its rows.
+# Which setting says how long each table keeps its rows: those that are dropped by partition ...
 RETENTION = {
     "samples": "metrics_retention_days",
     "samples_5m": "metrics_5m_retention_days",
     "samples_1h": "metrics_1h_retention_days",
 }
-_TTL_BASE = {"samples": "toDateTime(timestamp)"}
+# ... and those that name what the former hold, which stay as long as the longest of them.
+_NAMES = dict.fromkeys(("series", "labels"), "metrics_1h_retention_days")
+_TTL_BASE = {"samples": "toDateTime(timestamp)", "series": "toDateTime(max_time)", "labels": "seen"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def _lock(client: Client) -> Iterator[None]:
             raise Unavailable("another process prepares the telemetry tables for too long", hint="try again")
         time.sleep(0.2)
         stale = "SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'schema_lock'"
-        if _number(client, f"{stale} AND metadata_modification_time < now() - {_LOCK_SECONDS}"):
+        # The table's comment says when it was made; its own time of change is 1970 in the embedded engine.
+        if _number(client, f"{stale} AND toInt64OrZero(comment) < toUnixTimestamp(now()) - {_LOCK_SECONDS}"):
             client.command("DROP TABLE IF EXISTS schema_lock")
     try:
         yield
@@ -125,7 +129,7 @@ def _lock(client: Client) -> Iterator[None]:
 
 def _take_lock(client: Client) -> bool:
     try:
-        client.command("CREATE TABLE schema_lock (holder String) ENGINE = Memory")
+        client.command(f"CREATE TABLE schema_lock (x UInt8) ENGINE = Memory COMMENT '{_number(client, _NOW)}'")
     except DatabaseError as error:
         if error.code == _TABLE_EXISTS:
             return False
@@ -135,14 +139,15 @@ def _take_lock(client: Client) -> bool:
 
 def apply_retention(client: Client) -> list[str]:
     """Make each table keep its rows as long as the settings say; return the tables that changed."""
+    terms = RETENTION | _NAMES
     rows = client.query(
         "SELECT name, engine_full FROM system.tables"
         " WHERE database = currentDatabase() AND name IN {names:Array(String)}",
-        parameters={"names": list(RETENTION)},
+        parameters={"names": list(terms)},
     ).result_rows
     changed = []
     for name, engine in rows:
-        days = int(settings.QD[RETENTION[name]])
+        days = int(settings.QD[terms[name]])
         found = _TTL_DAYS.search(engine)
         if found is None or int(found[1]) != days:
             base = _TTL_BASE.get(name, "timestamp")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+
+from quarterdeck.core.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Limits:
         }
 
     def connection(self, directory: Path) -> str:
-        """Return chDB's connection string for `directory`."""
+        """Return chDB's connection string for `directory`, whose name it takes as it is, up to a question mark.
+
+        Raises BadInput for a directory that it cannot name.
+        """
+        if "?" in str(directory):
+            raise BadInput(
+                f'the data directory {directory} has a "?" in its name, which the telemetry engine cannot open',
+                hint="choose another with --data DIR",
+            )
         options = "&".join(f"{name}={value}" for name, value in self.start_options.items())
-        return f"{quote(str(directory))}?{options}"
+        return f"{directory}?{options}"

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS series (
 ) ENGINE = AggregatingMergeTree
 PRIMARY KEY (item, metric_name)
 ORDER BY (item, metric_name, id)
-TTL toDateTime(max_time) + INTERVAL 400 DAY
+TTL toDateTime(max_time) + INTERVAL 1825 DAY
 SETTINGS allow_dimensions_outside_sorting_key = 1, non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- From a label's value to the series that carry it: selections over all items, and menus of values.
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS labels (
     seen SimpleAggregateFunction(max, DateTime('UTC'))
 ) ENGINE = AggregatingMergeTree
 ORDER BY (name, value, metric_name, id)
-TTL seen + INTERVAL 400 DAY
+TTL seen + INTERVAL 1825 DAY
 SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Closed windows of 5 minutes and 1 hour. `inc` is how much a counter grew, counting from zero after a restart.
