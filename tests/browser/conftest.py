@@ -1,0 +1,107 @@
+"""A fresh instance per language, its first person signed in, and pages that report what the browser complains of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.lab.instances import Instance, running_instance
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page, StorageState
+
+PASSWORD = "a-long-enough-Passw0rd"
+
+
+@dataclass
+class Deck:
+    """An instance in one language; `state` is the browser of its signed-in first person."""
+
+    instance: Instance
+    language: str
+    state: StorageState
+    complaints: list[str] = field(default_factory=list)
+
+    def url(self, path: str) -> str:
+        return self.instance.url + path
+
+
+def watch(page: Page, complaints: list[str]) -> Page:
+    """Collect what must never happen on a page: errors, refused scripts, dialogs that a script opened."""
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("console", lambda line: complaints.append(f"{page.url}: {line.text}") if _is_bad(line) else None)
+    page.on("dialog", lambda dialog: (complaints.append(f"{page.url}: dialog {dialog.message}"), dialog.dismiss()))
+    return page
+
+
+def _is_bad(line: Any) -> bool:
+    """An answer with an error status is the page's own matter; everything else that is red is not."""
+    return line.type == "error" and "the server responded with a status of" not in line.text
+
+
+@pytest.fixture(scope="session", params=["en", "zh-hans"])
+def deck(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Deck]:
+    """The first start as a person sees it: the link of the console, an account, the overview."""
+    with running_instance({"QD_LANGUAGE": request.param}) as instance:
+        context = chromium.new_context(locale="zh-CN" if request.param == "zh-hans" else "en-GB")
+        complaints: list[str] = []
+        page = watch(context.new_page(), complaints)
+        page.goto(instance.set_up_link)
+        page.fill("input[name=username]", "captain")
+        page.fill("input[name=email]", "captain@example.com")
+        page.fill("input[name=password]", PASSWORD)
+        page.fill("input[name=again]", PASSWORD)
+        page.click("main form button.btn-primary")
+        page.wait_for_url(instance.url + "/")
+        assert not complaints
+        yield Deck(instance, request.param, context.storage_state(), complaints)
+        context.close()
+
+
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture
+def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
+    """Open a path as the first person: `open_page("/items", theme="dark", width=390)`. Complaints fail the test."""
+    contexts: list[BrowserContext] = []
+
+    def opened(path: str, *, theme: str = "light", width: int = 1440) -> Page:
+        context = chromium.new_context(
+            storage_state=deck.state,
+            viewport={"width": width, "height": 900},
+            reduced_motion="reduce",
+            locale="zh-CN" if deck.language == "zh-hans" else "en-GB",
+        )
+        contexts.append(context)
+        context.add_cookies([{"name": "qd_theme", "value": theme, "url": deck.instance.url}])
+        page = watch(context.new_page(), deck.complaints)
+        page.goto(deck.url(path))
+        page.wait_for_load_state("networkidle")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    found, deck.complaints[:] = list(deck.complaints), []
+    assert not found
+
+
+@pytest.fixture(scope="session")
+def machine(deck: Deck) -> int:
+    """The item of this machine: it appears by itself."""
+    return _first_item(deck, "type:host")
+
+
+def _first_item(deck: Deck, query: str) -> int:
+    import time
+
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        _status, answer = deck.instance.get(f"/api/v1/items?q={query}", token=deck.instance.token)
+        if answer["items"]:
+            return int(answer["items"][0]["id"])
+        time.sleep(0.5)
+    raise AssertionError(f"no item {query} appeared\n{deck.instance.logs()}")

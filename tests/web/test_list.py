@@ -1,0 +1,162 @@
+"""The list of items: query, facets, columns, paging, views, bulk changes, export."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from quarterdeck.audit.actor import Actor
+from quarterdeck.inventory import actions
+from quarterdeck.inventory.models import Item, Lifecycle, SavedView
+
+pytestmark = pytest.mark.django_db
+ITEMS = "/items"
+
+
+def text(client: Client, address: str, **query: object) -> str:
+    return client.get(address, query).content.decode()
+
+
+def test_it_lists_what_a_query_selects(as_owner: Client, web1: Item, lab1: Item) -> None:
+    page = text(as_owner, ITEMS, q="role:web")
+    assert f'href="/items/{web1.pk}"' in page
+    assert f'href="/items/{lab1.pk}"' not in page
+
+
+def test_it_lists_only_what_one_may_see(as_teammate: Client, web1: Item, lab1: Item) -> None:
+    page = text(as_teammate, ITEMS)
+    assert "web1" in page
+    assert "lab1" not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("tipe:host", "tipe"), ('name:"x', "x"), ("cpu_count:abc", "abc"), ("(", "("), ("a:" * 9, "a")]
+)
+def test_it_shows_a_wrong_query_with_its_error_and_no_rows(
+    as_owner: Client, web1: Item, query: str, found: str
+) -> None:
+    response = as_owner.get(ITEMS, {"q": query})
+    page = response.content.decode()
+    assert response.status_code == 400
+    assert 'id="query-error"' in page
+    assert found in page
+    assert "web1" not in page
+
+
+def test_it_underlines_the_word_that_is_wrong(as_owner: Client) -> None:
+    assert "env:prod <mark>tipe:host</mark>" in text(as_owner, ITEMS, q="env:prod tipe:host")
+
+
+def test_an_empty_list_says_the_next_step(as_owner: Client) -> None:
+    assert "No items yet" in text(as_owner, ITEMS)
+    assert "Nothing matches" in text(as_owner, ITEMS, q="env:nowhere")
+
+
+def test_it_pages_through_all_items_without_losing_any(as_owner: Client, owner: Actor) -> None:
+    for number in range(60):
+        actions.create_item(owner, "host", f"n{number:02d}", {})
+    first = as_owner.get(ITEMS)
+    listing = first.context["listing"]
+    second = as_owner.get(ITEMS, {"after": listing.next_cursor}).context["listing"]
+    names = [item.name for item in [*listing.items, *second.items]]
+    assert names == [f"n{number:02d}" for number in range(60)]
+    assert second.next_cursor is None
+
+
+def test_it_shows_the_chosen_columns_and_remembers_them(as_owner: Client, web1: Item) -> None:
+    as_owner.get(ITEMS, {"columns": ["cpu_count", "owner"]})
+    listing = as_owner.get(ITEMS).context["listing"]
+    assert [column.code for column in listing.columns] == ["cpu_count", "owner"]
+
+
+def test_facets_narrow_the_query(as_owner: Client, web1: Item, lab1: Item) -> None:
+    page = text(as_owner, "/items/facets", q="type:host")
+    assert "q=type%3Ahost+env%3Aprod" in page
+
+
+def test_it_completes_fields_and_values_at_the_cursor(as_owner: Client, web1: Item) -> None:
+    found = json.loads(text(as_owner, "/items/completions", text="env:pr", cursor=6))
+    assert {"text": "prod", "start": 4, "end": 6}.items() <= found[0].items()
+
+
+def test_it_saves_changes_and_deletes_a_view(as_owner: Client, web1: Item) -> None:
+    as_owner.post("/items/views", {"title": "Web", "q": "role:web", "columns": ["env"], "shared": "1"})
+    view = SavedView.objects.get()
+    assert (view.query, view.columns, view.shared) == ("role:web", ["env"], True)
+    assert "web1" in text(as_owner, ITEMS, view=view.slug)
+    as_owner.post("/items/views", {"title": "Web hosts", "q": "role:web", "slug": view.slug})
+    assert SavedView.objects.get().title == "Web hosts"
+    as_owner.post(f"/items/views/{view.slug}/delete")
+    assert not SavedView.objects.exists()
+
+
+def test_it_refuses_to_save_a_view_that_does_not_compile(as_owner: Client) -> None:
+    assert as_owner.post("/items/views", {"title": "x", "q": "tipe:host"}).status_code == 400
+    assert not SavedView.objects.exists()
+
+
+def test_it_sets_a_field_of_the_chosen_items(as_owner: Client, web1: Item, lab1: Item) -> None:
+    as_owner.post("/items/bulk", {"operation": "field", "field": "cpu_count", "value": "32", "id": [web1.pk, lab1.pk]})
+    assert [Item.objects.get(pk=item.pk).attributes["cpu_count"] for item in (web1, lab1)] == [32, 32]
+
+
+def test_it_sets_and_removes_a_label(as_owner: Client, web1: Item) -> None:
+    as_owner.post("/items/bulk", {"operation": "label", "label": "tier=gold", "id": web1.pk})
+    assert Item.objects.get(pk=web1.pk).labels["tier"] == "gold"
+    as_owner.post("/items/bulk", {"operation": "label", "label": "tier", "id": web1.pk})
+    assert "tier" not in Item.objects.get(pk=web1.pk).labels
+
+
+def test_what_went_into_the_trash_can_be_taken_out_at_once(as_owner: Client, web1: Item) -> None:
+    page = as_owner.post("/items/bulk", {"operation": "trash", "id": web1.pk}, follow=True).content.decode()
+    assert "Undo" in page
+    assert Item.objects.get(pk=web1.pk).lifecycle == Lifecycle.TRASHED
+    assert "web1" in text(as_owner, "/items/trash")
+    as_owner.post("/items/undo", {"id": web1.pk})
+    assert Item.objects.get(pk=web1.pk).lifecycle == Lifecycle.ACTIVE
+
+
+def test_it_deletes_for_ever_only_from_the_trash(as_owner: Client, web1: Item) -> None:
+    assert as_owner.post("/items/bulk", {"operation": "purge", "id": web1.pk}).status_code == 409
+    as_owner.post("/items/bulk", {"operation": "trash", "id": web1.pk})
+    as_owner.post("/items/bulk", {"operation": "purge", "id": web1.pk})
+    assert not Item.objects.filter(pk=web1.pk).exists()
+
+
+@pytest.mark.parametrize("operation", ["field", "label", "trash"])
+def test_it_refuses_to_change_what_one_may_not_see(as_teammate: Client, lab1: Item, operation: str) -> None:
+    response = as_teammate.post(
+        "/items/bulk", {"operation": operation, "id": lab1.pk, "field": "owner", "label": "a=b"}
+    )
+    assert response.status_code in (403, 404)
+    stored = Item.objects.get(pk=lab1.pk)
+    assert (stored.lifecycle, stored.labels, stored.owner) == (Lifecycle.ACTIVE, {}, "")
+
+
+@pytest.mark.parametrize(
+    "body", [{"operation": "trash"}, {"operation": "trash", "id": "x"}, {"operation": "?", "id": "1"}]
+)
+def test_it_refuses_a_bulk_change_without_items_or_operation(as_owner: Client, body: dict[str, str]) -> None:
+    assert as_owner.post("/items/bulk", body).status_code == 422
+
+
+@pytest.mark.parametrize("name", ["csv", "json", "yaml"])
+def test_it_exports_the_list_as_a_file(as_owner: Client, web1: Item, lab1: Item, name: str) -> None:
+    response = as_owner.get("/items/export", {"format": name, "q": "env:prod"})
+    content = b"".join(response.streaming_content)  # type: ignore[attr-defined]
+    assert "attachment" in response.headers["Content-Disposition"]
+    assert b"web1" in content
+    assert b"lab1" not in content
+
+
+def test_it_refuses_to_export_an_unknown_format(as_owner: Client) -> None:
+    assert as_owner.get("/items/export", {"format": "exe"}).status_code == 422
+
+
+def test_the_palette_finds_items_pages_and_views_that_one_may_see(as_teammate: Client, web1: Item, lab1: Item) -> None:
+    assert "web1" in text(as_teammate, "/search/palette", text="web")
+    assert "lab1" not in text(as_teammate, "/search/palette", text="lab1")
+    assert reverse("web:topology") in text(as_teammate, "/search/palette", text="topo")
