@@ -50,8 +50,9 @@ def main() -> None:
             began = time.monotonic()
             instance.start()
             took = time.monotonic() - began
+            used = sum(sum(process.cpu_times()[:2]) for process in _family(instance).values())
+            print(f"start {number}: {took:.1f} s to ready, {used:.1f} s of CPU in all processes")
             if number == 1:
-                print(f"first start to ready: {took:.1f} s")
                 _rest(instance)
             else:
                 later.append(took)

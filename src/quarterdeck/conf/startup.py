@@ -13,6 +13,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.migrations.executor import MigrationExecutor
 
 # Any number does for PostgreSQL, as long as nobody else uses it: "qd" and a version.
 _ADVISORY_LOCK = 0x7164_0001
@@ -48,11 +49,18 @@ def _advisory_lock() -> Iterator[None]:
 def prepare_records() -> None:
     """Apply migrations, load what packages bring along, write schedules. Safe to call from many processes at once."""
     with start_lock():
-        call_command("migrate", interactive=False, verbosity=0)
+        _migrate()
         _load_built_in_data()
         from quarterdeck.conf.schedules import write_schedules
 
         write_schedules()
+
+
+def _migrate() -> None:
+    """Apply what is not applied yet. Asking first spares each later start what Django does around migrations."""
+    executor = MigrationExecutor(connections[DEFAULT_DB_ALIAS])
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def _load_built_in_data() -> None:

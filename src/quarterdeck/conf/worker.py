@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -23,6 +24,7 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
     prepare_records()
     _close_connections()
     _connect_signals(data)
+    _share_memory(app)
     arguments = [
         "--quiet",
         "worker",
@@ -44,6 +46,13 @@ def _close_connections() -> None:
     from django.db import connections
 
     connections.close_all()
+
+
+def _share_memory(app: Any) -> None:
+    """Load what tasks need before the pool is forked, and keep the collector from touching (so copying) it there."""
+    app.loader.import_default_modules()
+    gc.collect()
+    gc.freeze()
 
 
 def _connect_signals(data: Path) -> None:
