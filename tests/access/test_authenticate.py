@@ -185,3 +185,10 @@ def test_deactivating_somebody_signs_them_out(client: Client, owner: Actor) -> N
     sign_in(client)
     actions.update_user(owner, user, {"is_active": False})
     assert not is_signed_in(client)
+
+
+def test_a_refused_token_is_recorded_once_a_minute(client: Client) -> None:
+    for _ in range(3):
+        client.get("/api/v1/me", headers={"Authorization": "Bearer qd_guess"})
+    refused = AuditEvent.objects.filter(verb="access.sign_in", result="denied", object_kind="token")
+    assert refused.count() == 1

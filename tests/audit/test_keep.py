@@ -54,6 +54,16 @@ def test_only_what_is_old_enough_is_archived(log: Log) -> None:
     assert AuditEvent.objects.count() == len(log)
 
 
+def test_a_segment_has_no_holes_when_the_clock_was_set_back(log: Log) -> None:
+    drop_guard()
+    ahead = int((datetime.now(UTC) + timedelta(days=1)).timestamp() * 1_000_000)
+    sql("UPDATE audit_auditevent SET at_us = %s WHERE seq = %s", ahead, log[4].seq)
+    segment = archive_before(later())
+    assert segment is not None
+    assert (segment.first_seq, segment.last_seq) == (log[0].seq, log[3].seq)
+    assert AuditEvent.objects.count() == len(log) - 4
+
+
 def test_an_archive_that_was_moved_away_is_named_but_no_fault(log: Log, folder: Path) -> None:
     segment = archive_before(later())
     assert segment is not None

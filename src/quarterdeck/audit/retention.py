@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 from django.db import transaction
+from django.db.models import Min
 
 from quarterdeck.audit import chain
 from quarterdeck.audit.checkpoints import archive_folder
@@ -26,7 +28,11 @@ def archive_before(moment: datetime) -> Segment | None:
     The triggers let only events go that a segment covers; the segment is signed before the rows leave.
     """
     limit_us = int(moment.timestamp() * 1_000_000)
-    events = AuditEvent.objects.order_by("seq").filter(at_us__lt=limit_us)
+    # Times follow the numbers but for a moved clock; a segment is a run of numbers without holes.
+    first_kept = AuditEvent.objects.filter(at_us__gte=limit_us).aggregate(seq=Min("seq"))["seq"]
+    events = AuditEvent.objects.order_by("seq")
+    if first_kept is not None:
+        events = events.filter(seq__lt=first_kept)
     rows = [dict(zip(_COLUMNS, row, strict=True)) for row in events.values_list(*_COLUMNS)[:SEGMENT_EVENTS]]
     if not rows:
         return None
@@ -47,12 +53,18 @@ def archive_before(moment: datetime) -> Segment | None:
 
 
 def _write(path: Path, rows: list[dict[str, object]]) -> str:
-    """Write the file whole or not at all; return its SHA-256."""
-    part = path.with_suffix(".part")
-    with gzip.open(part, "wb") as file:
-        for row in rows:
-            file.write(orjson.dumps(row) + b"\n")
+    """Write the file whole or not at all, and durably, because the rows go next; return its SHA-256.
+
+    The same rows give the same bytes, so two archivers at once do not spoil each other's file.
+    """
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as raw:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as file:
+            for row in rows:
+                file.write(orjson.dumps(row) + b"\n")
+        raw.flush()
+        os.fsync(raw.fileno())
     part.chmod(0o600)
     part.replace(path)
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with path.open("rb") as written:
+        return hashlib.file_digest(written, "sha256").hexdigest()
