@@ -39,10 +39,12 @@ pytestmark = pytest.mark.django_db
 def fleet(sync: Sync) -> None:
     """Four hosts and a container."""
     sync(
-        host("web-01", {"cpu_count": 2, "os_name": "debian", "memory_bytes": 4 << 30,
-             "ip_addresses": ["10.0.0.1", "fd00::1"], "boot_time": "2026-05-01T00:00:00Z",
-             "notes": "Ersatz 100%", "swap_bytes": 7}, env="prod", labels={"role": "web", "网络": "北京机房"}, primary_ip="10.0.0.1", state="running",
-             owner="Ops"),
+        host(
+            "web-01",
+            {"cpu_count": 2, "os_name": "debian", "memory_bytes": 4 << 30, "ip_addresses": ["10.0.0.1", "fd00::1"],
+             "boot_time": "2026-05-01T00:00:00Z", "notes": "Ersatz 100%", "swap_bytes": 7},
+            env="prod", labels={"role": "web", "网络": "北京机房"}, primary_ip="10.0.0.1", state="running", owner="Ops",
+        ),
         host("web-02", {"cpu_count": 8, "os_name": "Ubuntu", "memory_bytes": 16 << 30, "fqdn": "web-02.example.com",
              "packages": {"dpkg": 512}, "logged_in_users": [{"name": "root"}]},
              env="prod", labels={"role": "web"}, primary_ip="10.0.1.2", state="stopped"),

@@ -246,7 +246,7 @@ _attributes = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_attributes, max_size=5, unique_by=lambda one: one["code"]))
 def test_any_types_survive_export_and_import(db: None, attributes: list[dict[str, Any]]) -> None:
     set_type(SYSTEM, {"code": "probe", "title_en": "Probe", "attributes": attributes})

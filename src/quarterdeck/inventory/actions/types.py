@@ -192,6 +192,8 @@ def _put_attribute(owner: ItemType | None, spec: Mapping[str, Any]) -> tuple[Att
     fields = _read_fields(spec, _ATTRIBUTE_FIELDS)
     row = Attribute.objects.filter(type=owner, code=code).first() or Attribute(type=owner, code=code)
     before = _indexing(row)
+    if row.pk and all(getattr(row, name) == value for name, value in fields.items()):
+        return row, False
     if row.pk:
         _refuse_other_meaning(row, fields)
     else:
