@@ -263,6 +263,13 @@ def test_a_body_of_unknown_length_is_refused(instance: Instance) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
+def test_a_body_over_the_limit_is_refused(instance: Instance) -> None:
+    headers = {"Authorization": f"Bearer {instance.token}", "Content-Type": "application/json"}
+    response = httpx.post(f"{instance.url}/api/v1/items", content=b" " * ((16 << 20) + 1), headers=headers)
+    assert response.status_code == 413
+    assert response.json()["code"] == "too_large"
+
+
 def test_a_host_that_is_not_ours_is_refused_with_a_problem(instance: Instance) -> None:
     request = urllib.request.Request(f"{instance.url}/api/v1/items", headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError) as caught:

@@ -7,4 +7,6 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+from quarterdeck.api.bodies import BodyLimit
+
+application = BodyLimit(get_asgi_application())
