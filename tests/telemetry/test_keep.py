@@ -216,6 +216,13 @@ def test_a_backup_is_of_one_moment_while_rows_come_in(telemetry: Engine, tmp_pat
         assert client.query(f"SELECT count() FROM {clones['samples']}") == [(1500,)]
 
 
+def test_a_dump_drops_what_a_killed_one_left_but_not_what_another_reads(telemetry: Engine, tmp_path: Path) -> None:
+    client.command("CREATE TABLE backup_1700000000_abc_samples CLONE AS samples")
+    with backup._clones(["samples"]) as clones:
+        backup.dump(tmp_path)
+        assert client.query("SHOW TABLES LIKE 'backup_%'") == [(clones["samples"],)]
+
+
 def _damaged(directory: Path, kind: str) -> None:
     manifest = json.loads((directory / "manifest.json").read_text())
     first = manifest["tables"]["samples"]["chunks"][0]

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from backports import zstd
 
+from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, Unavailable
 from quarterdeck.telemetry import actions, client, migrating
 
@@ -90,7 +91,8 @@ def _tables() -> list[str]:
 @contextmanager
 def _clones(tables: list[str]) -> Iterator[dict[str, str]]:
     """Clone the tables one after the other; in the clones nothing is merged or expired."""
-    run = uuid4().hex[:12]
+    # The time is in the name: the embedded engine knows no time of change of a table.
+    run = f"{int(now().timestamp())}_{uuid4().hex[:12]}"
     clones = {table: f"{_PREFIX}{run}_{table}" for table in tables}
     try:
         for table, clone in clones.items():
@@ -106,7 +108,7 @@ def _drop_leftovers() -> None:
     """Drop the clones of a dump that was killed."""
     rows = client.query(
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})"
-        " AND metadata_modification_time < now() - INTERVAL 1 DAY",
+        " AND toInt64OrZero(splitByChar('_', name)[2]) < toUnixTimestamp(now()) - 86400",
         {"prefix": _PREFIX},
     )
     for (name,) in rows:
