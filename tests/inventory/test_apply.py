@@ -173,13 +173,17 @@ def test_references_are_found_by_name_and_kept_by_id(sync: Sync) -> None:
     assert Item.objects.get(name="r2").attributes == {}
 
 
-def test_references_may_go_in_circles(sync: Sync) -> None:
+@pytest.mark.parametrize("source", ["cloud", "import"])
+def test_references_may_point_forwards_and_go_in_circles(sync: Sync, source: str) -> None:
     set_attribute(SYSTEM, "host", {"code": "twin", "kind": "reference", "reference_type": "host"})
-    sync(host("a"), host("b"))
-    done = sync(host("a", {"twin": "b"}), host("b", {"twin": "a"}))
+    rows = [host("a", {"twin": "b"}), host("b", {"twin": "a"}), host("c", {"twin": "c"}), host("d", {"twin": "x"})]
+    done = sync(*rows, source=source)
     ids = dict(Item.objects.values_list("name", "id"))
-    assert done.updated == 2
-    assert Item.objects.get(name="a").attributes["twin"] == ids["b"]
+    assert done.created == (3 if source == "import" else 4)
+    assert [one.row for one in [*done.errors, *done.warnings]] == [4]
+    assert [Item.objects.get(name=name).attributes["twin"] for name in "abc"] == [ids["b"], ids["a"], ids["c"]]
+    again = sync(*rows[:3], source=source)
+    assert (again.updated, again.unchanged) == (0, 3)
 
 
 def test_an_import_matches_by_a_key_whoever_found_the_item(sync: Sync, item: Item) -> None:

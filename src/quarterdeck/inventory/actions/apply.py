@@ -56,10 +56,18 @@ def apply(
     applied = Applied()
     seen: set[tuple[str, str]] = set()
     wanted: list[Wanted] = []
+    postponed: list[tuple[int, Found]] = []
+    coming = _names_of(batch)
     for start in range(0, len(batch), CHUNK_ROWS):
         rows = _first_of_each(batch[start : start + CHUNK_ROWS], start, seen, applied)
-        part = Chunk(source[:64], scope[:128], key, may_create, types, pen, applied)
+        part = Chunk(source[:64], scope[:128], key, may_create, types, pen, applied, coming=coming)
         apply_chunk(actor, part, rows, dry_run)
+        wanted.extend(part.wanted)
+        postponed.extend((row.number, row.found) for row in part.rows if row.is_postponed)
+    for start in range(0, 0 if dry_run else len(postponed), CHUNK_ROWS):
+        again = Applied(errors=applied.errors, warnings=applied.warnings)
+        part = Chunk(source[:64], scope[:128], key, may_create, types, pen, again)
+        apply_chunk(actor, part, postponed[start : start + CHUNK_ROWS], dry_run)
         wanted.extend(part.wanted)
     for start in range(0, len(wanted), CHUNK_ROWS):
         if not dry_run:
@@ -68,6 +76,11 @@ def apply(
     if complete and not dry_run:
         finish_sync(actor, source, scope, pen.at, len(batch), applied)
     return applied
+
+
+def _names_of(batch: Sequence[Found]) -> set[tuple[str, str | int]]:
+    """Return `(type, name)` of all records, and each name under "" for references to any type."""
+    return {(code, found.name or found.external_id) for found in batch for code in (found.type, "")}
 
 
 def _check_key(key: str, codes: set[str], types: TypeCatalogue) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q
@@ -44,6 +44,7 @@ class Row:
     stored: Observation | None = None
     draft: Draft | None = None
     proposals: list[Evidence] = field(default_factory=list)
+    is_postponed: bool = False
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Chunk:
     unchanged: list[tuple[int, int]] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
     wanted: list[Wanted] = field(default_factory=list)
-    gone: list[tuple[int, int]] = field(default_factory=list)
+    coming: Container[tuple[str, str | int]] = ()
 
     @property
     def is_by_people(self) -> bool:
@@ -258,7 +259,7 @@ def _put(chunk: Chunk, row: Row, into: Draft) -> None:
     if before is not None and chunk.source == IMPORT:
         # A file with fewer columns says nothing of the others.
         content = {**before.content, **content}
-    pending = bool(row.found.relations)
+    pending = bool(row.found.relations) or row.is_postponed
     into.said[key] = Said(
         *key, content, row.identities, b"" if pending else row.content_hash,
         before.first_seen if before else chunk.pen.at, chunk.pen.at, id=before.id if before else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
@@ -53,9 +53,15 @@ def find_targets(targets: set[Target], catalogue: TypeCatalogue) -> dict[Target,
     return found
 
 
-def replace_names(spec: TypeSpec, content: Content, found: dict[Target, list[int]]) -> list[Complaint]:
-    """Put ids in the place of names; drop and report what is not found or not clear."""
+def replace_names(
+    spec: TypeSpec, content: Content, found: dict[Target, list[int]], coming: Container[Target] = ()
+) -> tuple[list[Complaint], bool]:
+    """Put ids in the place of names; drop and report what is not found or not clear.
+
+    What is not found but `coming` is dropped without a complaint; the second value tells that there was such a name.
+    """
     complaints: list[Complaint] = []
+    is_postponed = False
     for code in [code for code in _codes(spec) if content.get(code) is not None]:
         attribute = spec.attributes[code]
         ids = []
@@ -63,6 +69,8 @@ def replace_names(spec: TypeSpec, content: Content, found: dict[Target, list[int
             items = found.get((attribute.reference_type, value), [])
             if len(items) == 1:
                 ids.append(items[0])
+            elif not items and (attribute.reference_type, value) in coming:
+                is_postponed = True
             else:
                 kind = attribute.reference_type or _("item")
                 said = (
@@ -77,7 +85,7 @@ def replace_names(spec: TypeSpec, content: Content, found: dict[Target, list[int
             content[code] = ids[0]
         else:
             del content[code]
-    return complaints
+    return complaints, is_postponed
 
 
 def resolve_content(spec: TypeSpec, content: Content, catalogue: TypeCatalogue) -> list[Complaint]:
@@ -85,11 +93,12 @@ def resolve_content(spec: TypeSpec, content: Content, catalogue: TypeCatalogue) 
     codes = [code for code in _codes(spec) if content.get(code) is not None]
     if not codes:
         return []
-    return replace_names(spec, content, find_targets(set(_targets(spec, content, codes)), catalogue))
+    return replace_names(spec, content, find_targets(set(_targets(spec, content, codes)), catalogue))[0]
 
 
 def resolve_references(chunk: Chunk) -> None:
-    """Replace the references of all rows of a chunk. A name may be that of an earlier chunk's item."""
+    """Replace the references of all rows of a chunk. A name that another row of the call is about to make is left out
+    for now: the row comes again once it is there, so that order does not matter and circles are no problem."""
     rows = [(row, [code for code in _codes(row.spec) if row.content.get(code) is not None]) for row in chunk.rows]
     targets = {target for row, codes in rows for target in _targets(row.spec, row.content, codes)}
     if not targets:
@@ -97,7 +106,7 @@ def resolve_references(chunk: Chunk) -> None:
     found = find_targets(targets, chunk.catalogue)
     good = []
     for row, _codes_of_row in rows:
-        complaints = replace_names(row.spec, row.content, found)
+        complaints, row.is_postponed = replace_names(row.spec, row.content, found, chunk.coming)
         for complaint in complaints:
             (chunk.fail if chunk.is_by_people else chunk.warn)(row.number, complaint)
         if not complaints or not chunk.is_by_people:
