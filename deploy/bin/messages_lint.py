@@ -16,6 +16,8 @@ from html.parser import HTMLParser
 from django.template.base import Lexer, Token, TokenType
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
+# Names that are the same in every language, and examples of the query language (`env:prod`, `role=web`, `depends_on`).
+_NAMES = re.compile(r"\b(?:Quarterdeck|ClickHouse|CSV|JSON|YAML|XLSX)\b|\S*[:=_]\S*")
 _SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-label", "data-confirm"}
 _OPAQUE = {"script", "style", "code", "kbd", "samp", "pre", "svg"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -26,6 +28,10 @@ _ARGUMENT = re.compile(
 # Their arguments are addresses and names, not text.
 _MACHINE_TAGS = ("url", "static", "load", "extends", "translate", "trans", "csrf_token")
 _TRANSLATORS = {"_", "gettext", "gettext_lazy", "ngettext", "pgettext", "gettext_noop", "ngettext_lazy"}
+
+
+def _has_words(text: str) -> bool:
+    return bool(_WORD.search(_NAMES.sub("", text)))
 
 
 def _tag_name(token: Token) -> str:
@@ -49,7 +55,8 @@ def _without_django(text: str) -> tuple[str, list[tuple[int, str]]]:
             if until:
                 until = "" if _tag_name(token) == until else until
             else:
-                until = _MARKED.get(_tag_name(token), "")
+                is_css = token.contents.startswith("block ") and token.contents.endswith("_css")
+                until = "endblock" if is_css else _MARKED.get(_tag_name(token), "")
                 found += _passed_to_components(token)
         elif token.token_type == TokenType.TEXT:
             kept.append("\n" * token.contents.count("\n") if until else token.contents)
@@ -66,7 +73,7 @@ class _Reader(HTMLParser):
         quiet = bool(self._quiet) or tag in _OPAQUE or ("translate", "no") in attrs
         if not quiet:
             for name, value in attrs:
-                if name in _SHOWN_ATTRIBUTES and value and _WORD.search(value):
+                if name in _SHOWN_ATTRIBUTES and value and _has_words(value):
                     self.found.append((self.getpos()[0], f'{name}="{value.strip()}" is not marked for translation'))
         if quiet and tag not in _VOID:
             self._quiet.append(tag)
@@ -76,7 +83,7 @@ class _Reader(HTMLParser):
             self._quiet.pop()
 
     def handle_data(self, data: str) -> None:
-        if not self._quiet and _WORD.search(data):
+        if not self._quiet and _has_words(data):
             self.found.append((self.getpos()[0], f'"{" ".join(data.split())}" is not marked for translation'))
 
 

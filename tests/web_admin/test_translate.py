@@ -45,6 +45,7 @@ def test_it_finds_text_that_is_not_marked(template: str) -> None:
         '{% include "components/empty.html" with title=_("No items") %}',
         '<a href="/items">{{ item.name }}</a> &middot; 12',
         '<span translate="no">Docker <b>Engine</b></span><pre>cpu load</pre>',
+        '<input placeholder="env:prod role=web"> Quarterdeck {% block box_css %}wide{% endblock %}',
         "<script>let words = 1;</script>{# a remark #}{% comment %}more{% endcomment %}",
     ],
 )
