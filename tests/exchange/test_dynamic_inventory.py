@@ -80,9 +80,10 @@ def test_one_host_is_told_and_an_unknown_one_refused(found: dict[str, Any]) -> N
     assert "web1" in caught.value.hint
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def own_data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A data directory of its own with the fleet in it, made by another process as a user would have it."""
+    tmp_path = tmp_path_factory.mktemp("instance")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("QD_")},
         "QD_DATA": str(tmp_path / "data"),
@@ -109,30 +110,30 @@ def run(environment: dict[str, str], *command: str | Path) -> Any:
 
 
 @pytest.mark.slow
-def test_ansible_reads_the_script(instance: dict[str, str]) -> None:
-    listed = run(instance, BIN / "ansible-inventory", "-i", SCRIPT, "--list")
+def test_ansible_reads_the_script(own_data: dict[str, str]) -> None:
+    listed = run(own_data, BIN / "ansible-inventory", "-i", SCRIPT, "--list")
     assert sorted(listed["label_role_web"]["hosts"]) == ["web1", "web_2"]
     assert listed["_meta"]["hostvars"]["web1"]["ansible_port"] == 2222
-    one = run(instance, BIN / "ansible-inventory", "-i", SCRIPT, "--host", "web1")
+    one = run(own_data, BIN / "ansible-inventory", "-i", SCRIPT, "--host", "web1")
     assert one["ansible_host"] == "10.0.0.1"
 
 
 @pytest.mark.slow
-def test_ansible_finds_nothing_to_complain_about(instance: dict[str, str]) -> None:
+def test_ansible_finds_nothing_to_complain_about(own_data: dict[str, str]) -> None:
     done = subprocess.run(
-        [BIN / "ansible-inventory", "-i", SCRIPT, "--graph"], env=instance, capture_output=True, text=True, check=True
+        [BIN / "ansible-inventory", "-i", SCRIPT, "--graph"], env=own_data, capture_output=True, text=True, check=True
     )
     assert "@view_big_ones" in done.stdout
     assert "WARNING" not in done.stderr
 
 
 @pytest.mark.slow
-def test_the_script_tells_one_host(instance: dict[str, str]) -> None:
-    assert run(instance, SCRIPT, "--host", "web1")["ansible_user"] == "ops"
+def test_the_script_tells_one_host(own_data: dict[str, str]) -> None:
+    assert run(own_data, SCRIPT, "--host", "web1")["ansible_user"] == "ops"
 
 
 @pytest.mark.slow
-def test_the_command_says_what_is_missing(instance: dict[str, str]) -> None:
-    done = subprocess.run([SCRIPT], env=instance, capture_output=True, text=True, check=False)
+def test_the_command_says_what_is_missing(own_data: dict[str, str]) -> None:
+    done = subprocess.run([SCRIPT], env=own_data, capture_output=True, text=True, check=False)
     assert done.returncode == 65
     assert "--list" in done.stderr
