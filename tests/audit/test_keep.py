@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,10 +153,11 @@ def test_it_forwards_over_tcp_and_goes_on_where_it_stopped(log: Log) -> None:
         url = f"tcp://127.0.0.1:{port}"
         assert forward(url) == len(log)
     assert all(is_message_of(message, event) for message, event in zip(messages, log, strict=True))
+    assert forward(url) == 0
+    newest = record(ALICE, "inventory.update")
     with pytest.raises(Unavailable):
         forward(url)
     assert Forwarding.objects.get().last_error
-    newest = record(ALICE, "inventory.update")
     with socket.create_server(("127.0.0.1", port)) as listener:
         again: list[bytes] = []
         thread = threading.Thread(target=_receive, args=(listener, None, again))
@@ -164,6 +166,31 @@ def test_it_forwards_over_tcp_and_goes_on_where_it_stopped(log: Log) -> None:
         thread.join(10)
     assert is_message_of(again[0], newest)
     assert Forwarding.objects.get().last_error == ""
+
+
+def test_a_receiver_that_breaks_off_gets_the_batch_again(log: Log) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_break_off, args=(listener,))
+        thread.start()
+        url = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Unavailable):
+            forward(url)
+        thread.join(10)
+        assert Forwarding.objects.get().seq == 0
+        again: list[bytes] = []
+        thread = threading.Thread(target=_receive, args=(listener, None, again))
+        thread.start()
+        assert forward(url) == len(log)
+        thread.join(10)
+    assert is_message_of(again[0], log[0])
+
+
+def _break_off(listener: socket.socket) -> None:
+    """Read a little, then reset the connection."""
+    connection, _address = listener.accept()
+    connection.recv(10)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def test_it_forwards_over_udp(log: Log) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from urllib.parse import SplitResult, urlsplit
 
 import orjson
-from django.db.models import F
 
 from quarterdeck.audit.models import AuditEvent, Forwarding
 from quarterdeck.core.clock import now
@@ -24,26 +23,25 @@ _SEVERITY = {"ok": 5, "denied": 4, "error": 4}
 
 
 def forward(receiver: str) -> int:
-    """Send what `receiver` ("tls://host:port") has not got yet; return how many. The cursor moves after each batch.
+    """Send what `receiver` ("tls://host:port") has not got yet; return how many.
 
-    Raises Unavailable when it cannot be reached; nothing is lost, the next call goes on from there. A crash between
-    sending and moving the cursor sends a batch twice: a receiver tells by the sequence number.
+    Each batch has a connection of its own, and the cursor moves when the receiver has read it to the end. Raises
+    Unavailable when it cannot be reached; nothing is lost, the next call goes on from there. A crash before the cursor
+    moves sends a batch twice: a receiver tells by the sequence number.
     """
     cursor, _created = Forwarding.objects.get_or_create(receiver=receiver)
     sent = 0
-    try:
-        with _connection(urlsplit(receiver)) as send:
-            while events := list(AuditEvent.objects.filter(seq__gt=cursor.seq).order_by("seq")[:BATCH]):
-                for event in events:
-                    send(message(event))
-                cursor.seq, cursor.sent_at, cursor.last_error = events[-1].seq, now(), ""
-                cursor.save()
-                sent += len(events)
-    except OSError as error:
-        Forwarding.objects.filter(pk=cursor.pk).update(last_error=str(error), seq=F("seq"))
-        raise Unavailable(
-            f"{receiver} cannot be reached: {error}", hint="check audit_syslog_url and the receiver"
-        ) from error
+    while events := list(AuditEvent.objects.filter(seq__gt=cursor.seq).order_by("seq")[:BATCH]):
+        try:
+            _send(urlsplit(receiver), [message(event) for event in events])
+        except OSError as error:
+            Forwarding.objects.filter(pk=cursor.pk).update(last_error=str(error))
+            raise Unavailable(
+                f"{receiver} cannot be reached: {error}", hint="check audit_syslog_url and the receiver"
+            ) from error
+        cursor.seq, cursor.sent_at, cursor.last_error = events[-1].seq, now(), ""
+        cursor.save()
+        sent += len(events)
     return sent
 
 
@@ -65,26 +63,39 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
 
 
-class _Sender:
-    def __init__(self, connection: socket.socket, *, is_stream: bool) -> None:
-        self._connection = connection
-        self._is_stream = is_stream
-
-    def __call__(self, line: bytes) -> None:
-        self._connection.sendall(b"%d %s" % (len(line), line) if self._is_stream else line)
-
-
-@contextmanager
-def _connection(url: SplitResult) -> Iterator[_Sender]:
+def _send(url: SplitResult, lines: Sequence[bytes]) -> None:
+    """Send the messages and wait until the receiver has read them. Raises OSError."""
     address = (url.hostname or "", url.port or _PORTS[url.scheme])
     if url.scheme == "udp":
         with socket.socket(socket.getaddrinfo(*address)[0][0], socket.SOCK_DGRAM) as datagrams:
             datagrams.connect(address)
-            yield _Sender(datagrams, is_stream=False)
+            for line in lines:
+                datagrams.send(line)
         return
+    counted = b"".join(b"%d %s" % (len(line), line) for line in lines)
     with socket.create_connection(address, timeout=CONNECT_SECONDS) as stream:
         if url.scheme == "tcp":
-            yield _Sender(stream, is_stream=True)
+            stream.sendall(counted)
+            stream.shutdown(socket.SHUT_WR)
+            _wait_for_end(stream)
             return
         with ssl.create_default_context().wrap_socket(stream, server_hostname=url.hostname) as secured:
-            yield _Sender(secured, is_stream=True)
+            secured.sendall(counted)
+            _say_goodbye(secured)
+
+
+def _wait_for_end(stream: socket.socket) -> None:
+    """Wait until the other side closes, which it does when it has read everything; one that breaks off raises OSError.
+
+    Closing at once would reset the connection when the receiver has sent us something, and what it had not read yet
+    would be lost. One that never closes has had its time to read.
+    """
+    with suppress(TimeoutError):
+        while stream.recv(4096):
+            pass
+
+
+def _say_goodbye(secured: ssl.SSLSocket) -> None:
+    """End the TLS session in both directions. A receiver may close without its own goodbye, having read ours."""
+    with suppress(ssl.SSLEOFError, ssl.SSLSyscallError, TimeoutError):
+        secured.unwrap()
