@@ -198,6 +198,21 @@ def test_an_import_does_not_guess_between_two_items_with_the_key(sync: Sync) -> 
     assert (done.errors[0].field, done.updated, done.created) == ("name", 0, 0)
 
 
+def test_a_row_of_a_file_may_mean_another_item_the_next_time(sync: Sync) -> None:
+    sync(Found("host", "row-1", "a"), Found("host", "row-2", "b"), source="import", key="name")
+    done = sync(Found("host", "row-1", "b"), Found("host", "row-2", "a"), source="import", key="name")
+    assert (done.created, done.errors) == (0, [])
+    assert sorted(Item.objects.values_list("name", flat=True)) == ["a", "b"]
+    assert sorted(Observation.objects.values_list("attributes__name", "item__name")) == [("a", "a"), ("b", "b")]
+
+
+def test_a_record_of_a_file_moves_to_the_item_that_it_means_now(sync: Sync, item: Item) -> None:
+    sync(Found("host", "row-1", "a"), source="import", key="name")
+    done = sync(Found("host", "row-1", "db1", {"notes": "x"}), source="import", key="name")
+    assert (done.updated, done.errors) == (1, [])
+    assert Observation.objects.get(source="import").item == item
+
+
 def test_an_import_needs_an_indexed_key(sync: Sync) -> None:
     with pytest.raises(BadInput) as caught:
         sync(host("a"), source="import", key="seral")

@@ -9,10 +9,8 @@ from django.db.models.expressions import RawSQL
 from quarterdeck.core.query import Text
 from quarterdeck.inventory.writing.derived import words
 
-# Kept next to the index in the migration: PostgreSQL uses the index for exactly this expression.
-_POSTGRESQL = (
-    "SELECT item_id FROM inventory_itemtext WHERE to_tsvector('simple'::regconfig, words) @@ to_tsquery('simple', %s)"
-)
+# The column and the table are made in the migration `0002_full_text`.
+_POSTGRESQL = "SELECT item_id FROM inventory_itemtext WHERE vector @@ to_tsquery('simple', %s)"
 _SQLITE = "SELECT rowid FROM inventory_itemtext_fts WHERE inventory_itemtext_fts MATCH %s"
 
 

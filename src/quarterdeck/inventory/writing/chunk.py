@@ -256,13 +256,14 @@ def _put(chunk: Chunk, row: Row, into: Draft) -> None:
         # Files may find an item by different keys; what they say of it is one record, the last file's word counting.
         key = next((known for known in into.said if known[0] == IMPORT), key)
     before = into.said.get(key)
+    stored = before.id if before else row.stored.pk if row.stored else None
     if before is not None and chunk.source == IMPORT:
         # A file with fewer columns says nothing of the others.
         content = {**before.content, **content}
     pending = bool(row.found.relations) or row.is_postponed
     into.said[key] = Said(
         *key, content, row.identities, b"" if pending else row.content_hash,
-        before.first_seen if before else chunk.pen.at, chunk.pen.at, id=before.id if before else None,
+        before.first_seen if before else chunk.pen.at, chunk.pen.at, id=stored,
         is_live=not row.found.gone, is_changed=True,
     )  # fmt: skip
     into.secrets.update(row.secrets)

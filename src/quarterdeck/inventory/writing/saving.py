@@ -125,8 +125,13 @@ def _write_derived(new: Sequence[Draft], old: Sequence[Draft]) -> None:
     # Rows sorted by key go to neighbouring places of the B-trees, which SQLite rewards.
     rows.sort(key=lambda row: (row[0], row[1] or "", row[2] or 0.0))
     store.insert(ItemIndex, ["field", "text", "number", "item"], rows)
-    words = [(key, search_words(draft.spec, draft.after)) for draft, key in written]
-    store.upsert(ItemText, ["item", "words"], ["item"], words)
+    store.insert(ItemText, ["item", "words"], ((draft.item.pk, search_words(draft.spec, draft.after)) for draft in new))
+    store.upsert(
+        ItemText,
+        ["item", "words"],
+        ["item"],
+        ((draft.item.pk, search_words(draft.spec, draft.after)) for draft in touched),
+    )
     _write_unique(new, old)
 
 
@@ -158,14 +163,16 @@ def _write_secrets(drafts: Sequence[Draft]) -> None:
 def _write_observations(drafts: Sequence[Draft]) -> None:
     rows = [
         (
-            draft.item.pk, one.source, one.scope, one.external_id, draft.spec.id, one.content, one.identities,
-            one.content_hash, one.first_seen, one.seen_at, 0, None if one.is_live else one.seen_at,
+            one.id,
+            (draft.item.pk, one.source, one.scope, one.external_id, draft.spec.id, one.content, one.identities,
+            one.content_hash, one.first_seen, one.seen_at, 0, None if one.is_live else one.seen_at),
         )
         for draft in drafts
         for one in draft.said.values()
         if one.is_changed
     ]  # fmt: skip
-    store.upsert(Observation, _OBSERVATION_COLUMNS, ["source", "scope", "type", "external_id"], rows)
+    store.insert(Observation, _OBSERVATION_COLUMNS, (row for known, row in rows if known is None))
+    store.update(Observation, _OBSERVATION_COLUMNS, ((*row, known) for known, row in rows if known is not None))
 
 
 def _write_identities(drafts: Sequence[Draft]) -> None:
