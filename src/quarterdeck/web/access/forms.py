@@ -33,8 +33,24 @@ class _Names(forms.MultipleChoiceField):
         self.help_text = self.help_text if choices else none
 
 
+# What the product's own roles are called: their titles in the table are English.
+_BUILT_IN = {
+    "admin": _("Administrator"),
+    "operator": _("Operator"),
+    "viewer": _("Viewer"),
+    "auditor": _("Auditor"),
+}
+
+
+def role_title(role: Role) -> str:
+    """Return the title that people read: translated for a built-in role, else its own, or its name."""
+    if role.builtin and role.name in _BUILT_IN:
+        return str(_BUILT_IN[role.name])
+    return role.title or role.name
+
+
 def _role_choices() -> list[tuple[str, str]]:
-    return [(role.name, role.title or role.name) for role in Role.objects.all()]
+    return [(role.name, role_title(role)) for role in Role.objects.all()]
 
 
 def _group_choices() -> list[tuple[str, str]]:

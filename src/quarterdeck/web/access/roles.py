@@ -21,7 +21,7 @@ from quarterdeck.access.models import Role, User
 from quarterdeck.access.roles import preview
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, NotFound
-from quarterdeck.web.access.forms import RoleForm
+from quarterdeck.web.access.forms import RoleForm, role_title
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
 
@@ -60,7 +60,10 @@ def _verbs_in_words(role: Role) -> str:
 @page("access.view")
 def roles(request: PageRequest) -> HttpResponse:
     found = Role.objects.annotate(holders=Count("bindings"))
-    rows = [{"role": role, "verbs": _verbs_in_words(role), "holders": role.holders} for role in found]
+    rows = [
+        {"role": role, "title": role_title(role), "verbs": _verbs_in_words(role), "holders": role.holders}
+        for role in found
+    ]
     context = {"roles": rows, "may_manage": may(request.actor, "access.manage")}
     return render(request, "web/access/roles.html", context)
 
@@ -92,6 +95,7 @@ def _answer(request: PageRequest, role: Role | None, form: RoleForm) -> HttpResp
     may_manage = may(request.actor, "access.manage")
     context = {
         "role": role,
+        "title": role_title(role) if role else "",
         "form": form,
         "may_manage": may_manage,
         "editable": may_manage and not (role and role.builtin),
