@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab.parts import Server, directory, free_port
+from tests.lab.parts import Server, directory, free_port, wait_until
 
 QUARTERDECK = [sys.executable, "-m", "quarterdeck"]
 READY_SECONDS = 120
@@ -60,6 +60,9 @@ class Instance:
             if self.server.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"not ready: {answer}\n{self.output()}\n{self.logs()}")
             time.sleep(0.1)
+        # The supervisor looks a moment later than we do; the set-up link comes in the same breath.
+        started = self.output().count("starting on")
+        wait_until(lambda: self.output().count("ready: ") >= started, "the supervisor's word")
 
     def get(self, path: str, *, token: str = "") -> tuple[int, Any]:
         """Return `(status, JSON or text)` of a GET; `(0, reason)` when nobody answers."""
@@ -96,6 +99,7 @@ class Instance:
 
     @property
     def set_up_link(self) -> str:
+        wait_until(lambda: "works once" in self.output(), "the set-up link")
         found = re.search(r"http://\S+", self.output().partition("first start")[2])
         assert found, f"no set-up link in:\n{self.output()}"
         return found.group(0)

@@ -49,6 +49,8 @@ def _all_gone(processes: list[psutil.Process]) -> bool:
 def test_the_first_start_prints_one_address_and_one_set_up_link(running: Instance) -> None:
     said = running.output()
     assert re.findall(r"ready: (\S+)", said) == [running.url]
+    assert running.set_up_link
+    said = running.output()
     assert len(re.findall(rf"{running.url}/set-up/\S{{30,}}", said)) == 1
     assert not (running.data / "run" / "set-up.json").exists()
 
