@@ -34,7 +34,7 @@ def render() -> str:
     from quarterdeck.access.checks import ACTIONS
     from quarterdeck.access.registry import verbs
 
-    roles = importlib.import_module("quarterdeck.access.migrations.0002_roles").ROLES
+    roles = importlib.import_module("quarterdeck.access.builtin").ROLES
     lines = [_HEAD + "| verb | allows to | scoped |", "|---|---|---|"]
     lines += [f"| `{verb.name}` | {verb.title} | {'yes' if verb.scoped else ''} |" for verb in verbs().values()]
     lines += ["", "## Built-in roles", "", "| role | verbs | for |", "|---|---|---|"]
