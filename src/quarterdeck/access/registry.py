@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.names import did_you_mean
@@ -59,5 +60,7 @@ def check_patterns(patterns: list[str]) -> None:
         if not expand([pattern]):
             near = did_you_mean(pattern, _VERBS)
             raise BadInput(
-                f'no permission is called "{pattern}"', hint=near or ", ".join(sorted(_VERBS)), field="verbs"
+                _('no permission is called "%(name)s"') % {"name": pattern},
+                hint=near or ", ".join(sorted(_VERBS)),
+                field="verbs",
             )

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from django.conf import settings
 from django.db.models import Model
+from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import require
 from quarterdeck.audit.actor import Actor
@@ -77,7 +78,10 @@ def chart(
     """
     require(actor, "telemetry.query", [item])
     if aggregate not in get_args(Aggregate):
-        raise BadInput(f'unknown aggregate "{aggregate}"', hint=f"one of {', '.join(get_args(Aggregate))}")
+        raise BadInput(
+            _('unknown aggregate "%(name)s"') % {"name": aggregate},
+            hint=_("one of %(names)s") % {"names": ", ".join(get_args(Aggregate))},
+        )
     grid = _grid(since, until, step_seconds)
     is_rate = is_counter(metric) if rate is None else rate
     resolution = _resolution(grid)
@@ -101,13 +105,16 @@ def chart(
 def _grid(since: datetime, until: datetime, step_seconds: int) -> _Grid:
     """Align the range to whole steps, so that the same moment falls on the same point at every reload."""
     if step_seconds < 1 or until <= since:
-        raise BadInput("the range is empty", hint="choose an end after the start, and a step of at least one second")
+        raise BadInput(
+            _("the range is empty"), hint=_("choose an end after the start, and a step of at least one second")
+        )
     start = int(since.timestamp()) // step_seconds * step_seconds
     points = math.ceil((until.timestamp() - start) / step_seconds)
     if points > POINTS_MAX:
         raise BadInput(
-            f"the chart would have {points} points, {POINTS_MAX} are allowed",
-            hint=f"choose a step of at least {math.ceil((until - since).total_seconds() / POINTS_MAX)} seconds",
+            _("the chart would have %(found)d points, %(limit)d are allowed") % {"found": points, "limit": POINTS_MAX},
+            hint=_("choose a step of at least %(seconds)d seconds")
+            % {"seconds": math.ceil((until - since).total_seconds() / POINTS_MAX)},
             field="step_seconds",
         )
     return _Grid(start, step_seconds, points)

@@ -17,6 +17,8 @@ from clickhouse_connect.driver import options as client_options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from urllib3.exceptions import HTTPError
 
 from quarterdeck.core.errors import TooMany, Unavailable
@@ -30,7 +32,14 @@ _ANSWER_SECONDS = 180
 _FAILURE_BYTES = 32 << 10
 # ClickHouse's error numbers that are about its state, not about our statement.
 _BUSY = {202}
-_TOO_HEAVY = {158: "rows", 159: "time", 160: "time", 241: "memory", 307: "bytes", 396: "rows"}
+_TOO_HEAVY = {
+    158: gettext_lazy("rows"),
+    159: gettext_lazy("time"),
+    160: gettext_lazy("time"),
+    241: gettext_lazy("memory"),
+    307: gettext_lazy("bytes"),
+    396: gettext_lazy("rows"),
+}
 _REFUSED = {192, 193, 194, 516}
 _FULL = {243, 75}
 
@@ -46,7 +55,7 @@ def address() -> str:
     found = run_file(settings.DATA, "engine").get("address")
     if not found:
         raise Unavailable(
-            "the telemetry engine is not running", hint="`quarterdeck status` tells, `quarterdeck up` starts it"
+            _("the telemetry engine is not running"), hint=_("`quarterdeck status` tells, `quarterdeck up` starts it")
         )
     parts = urlsplit(str(found))
     return f"{parts.scheme}://{ENGINE_USER}:{instance_key(settings.DATA, 'engine')}@{parts.netloc}"
@@ -180,17 +189,22 @@ def _translation(error: Exception) -> Exception:
     code = getattr(error, "code", None) or 0
     if code in _TOO_HEAVY:
         return Unavailable(
-            f"the query needs more {_TOO_HEAVY[code]} than it may have",
-            hint="choose a shorter time range or fewer series; setting engine_memory_mb allows more memory",
+            _("the query needs more %(what)s than it may have") % {"what": _TOO_HEAVY[code]},
+            hint=_("choose a shorter time range or fewer series; setting engine_memory_mb allows more memory"),
         )
     if code in _BUSY:
-        return TooMany("the telemetry engine has too many queries at once", hint="try again", retry_after_seconds=2)
+        return TooMany(
+            _("the telemetry engine has too many queries at once"), hint=_("try again"), retry_after_seconds=2
+        )
     if code in _REFUSED:
-        return Unavailable("the telemetry store refuses user or password", hint="check setting clickhouse_url")
+        return Unavailable(_("the telemetry store refuses user or password"), hint=_("check setting clickhouse_url"))
     if code in _FULL:
-        return Unavailable("the telemetry store has no disk space left", hint="free space, or lower the retention")
+        return Unavailable(
+            _("the telemetry store has no disk space left"), hint=_("free space, or lower the retention")
+        )
     if code and not isinstance(error, OperationalError):
         return error
     return Unavailable(
-        "the telemetry engine does not answer", hint="`quarterdeck status` tells whether it runs; it restarts by itself"
+        _("the telemetry engine does not answer"),
+        hint=_("`quarterdeck status` tells whether it runs; it restarts by itself"),
     )
