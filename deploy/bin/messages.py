@@ -129,7 +129,7 @@ def update() -> None:
             catalog.add(message.id, string, locations=message.locations, context=message.context)
         write(locale, catalog)
         todo = sum(1 for message in _entries(catalog) if not _translated(message))
-        print(f"{locale}: {len(catalog)} strings, {todo} without a translation")  # noqa: T201
+        print(f"{locale}: {len(catalog)} strings, {todo} without a translation")
 
 
 def _empty(message: Message) -> str | tuple[str, ...]:
@@ -193,10 +193,10 @@ def main(arguments: list[str]) -> int:
         update()
     elif command == "check":
         found = check()
-        print(*found, f"{len(found)} findings" if found else "translations are complete", sep="\n")  # noqa: T201
+        print(*found, f"{len(found)} findings" if found else "translations are complete", sep="\n")
         return 1 if found else 0
     else:
-        print(__doc__)  # noqa: T201
+        print(__doc__)
         return 64
     return 0
 
