@@ -2,9 +2,19 @@
 import { GraphChart, LineChart } from "echarts/charts";
 import { DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { connect, init, use, type EChartsType } from "echarts/core";
+import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 
-use([LineChart, GraphChart, GridComponent, TooltipComponent, LegendComponent, DataZoomInsideComponent, CanvasRenderer]);
+use([
+  LineChart,
+  GraphChart,
+  GridComponent,
+  TooltipComponent,
+  LegendComponent,
+  DataZoomInsideComponent,
+  LabelLayout,
+  CanvasRenderer,
+]);
 
 export { connect, type EChartsType };
 
