@@ -136,6 +136,10 @@ def test_it_shows_the_history_with_old_and_new(as_owner: Client, seen: Item) -> 
     assert "<ins>8</ins>" in page
 
 
+def test_the_timeline_names_changed_fields_as_people_do(as_owner: Client, seen: Item) -> None:
+    assert "Logical processors" in text(as_owner, f"/items/{seen.pk}/timeline")
+
+
 def test_it_shows_who_says_what_and_the_difference(as_owner: Client, seen: Item) -> None:
     rows = {row.title: row for row in as_owner.get(f"/items/{seen.pk}/sources").context["rows"]}
     cpu = rows["Logical processors"]

@@ -103,6 +103,12 @@ def test_it_sets_a_field_of_the_chosen_items(as_owner: Client, web1: Item, lab1:
     assert [Item.objects.get(pk=item.pk).attributes["cpu_count"] for item in (web1, lab1)] == [32, 32]
 
 
+def test_it_changes_all_that_match_and_nothing_else(as_owner: Client, web1: Item, lab1: Item) -> None:
+    body = {"operation": "field", "field": "owner", "value": "ops", "all": "1", "q": "env:prod", "id": web1.pk}
+    as_owner.post("/items/bulk", body)
+    assert [Item.objects.get(pk=item.pk).owner for item in (web1, lab1)] == ["ops", ""]
+
+
 def test_it_sets_and_removes_a_label(as_owner: Client, web1: Item) -> None:
     as_owner.post("/items/bulk", {"operation": "label", "label": "tier=gold", "id": web1.pk})
     assert Item.objects.get(pk=web1.pk).labels["tier"] == "gold"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from quarterdeck.inventory.catalogue import TypeSpec
+from quarterdeck.inventory.catalogue import TypeSpec, catalogue
 
 COLUMNS = {
     "name": gettext_lazy("Name"),
@@ -23,8 +25,16 @@ COLUMNS = {
 
 def title_of(spec: TypeSpec, field: str) -> str:
     """Return what people call `field`, such as "cpu_count", "label.role" or "relation.runs_on"."""
-    if field in spec.attributes:
-        return spec.attributes[field].title
+    return spec.attributes[field].title if field in spec.attributes else _common(field)
+
+
+def titles_of(fields: Iterable[str]) -> list[str]:
+    """Return what people call fields of items of any type."""
+    known = catalogue().fields
+    return [known[field][0].title if field in known else _common(field) for field in fields]
+
+
+def _common(field: str) -> str:
     kind, separator, name = field.partition(".")
     if separator and kind in ("label", "relation"):
         return (_("Label %(name)s") if kind == "label" else _("Relation %(name)s")) % {"name": name}
