@@ -5,12 +5,13 @@
 
 `deploy/bin/build-assets` compiles django.po to the django.mo that the running product reads.
 
-Strings come from Python (`_`, `gettext`, `ngettext` ...), from templates (Django's own `templatize`), and from the
-settings table, whose help texts are shown on the settings page.
+Strings come from Python (`_`, `gettext`, `ngettext` ...), from templates (Django's own `templatize`), from plug-ins
+(their titles), and from the settings table, whose help texts are shown on the settings page.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
@@ -83,6 +84,18 @@ def _settings_strings() -> Iterator[str]:
             yield option.unit
 
 
+def _plugin_title(path: Path) -> str:
+    """Return the title of the plug-in that a module exports: the first argument of `PLUGIN = Connector("...", ...)`."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        is_plugin = isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == "PLUGIN" for t in node.targets
+        )
+        if is_plugin and isinstance(node.value, ast.Call):
+            titles = [*node.value.args[:1], *(word.value for word in node.value.keywords if word.arg == "title")]
+            return next((str(t.value) for t in titles if isinstance(t, ast.Constant)), "")
+    return ""
+
+
 def sources() -> list[Path]:
     """Files that may hold strings, in a fixed order."""
     found = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("templates/**/*.txt")]
@@ -96,6 +109,8 @@ def extracted() -> Catalog:
         where = str(path.relative_to(ROOT))
         for found, context in _strings_of(path):
             catalog.add(found, locations=[(where, 0)], context=context)
+        if path.suffix == ".py" and (title := _plugin_title(path)):
+            catalog.add(title, locations=[(where, 0)])
     for text in _settings_strings():
         catalog.add(text, locations=[("src/quarterdeck/conf/options.py", 0)])
     return catalog

@@ -3,7 +3,8 @@
 In templates: words between tags, and words in attributes that are shown (`title`, `placeholder`, `aria-label`, `alt`)
 or passed to a component (`{% include "empty.html" with title="..." %}`). Names that stay as they are go into an
 element with `translate="no"`, the standard attribute for that, or into `code`, `kbd`, `samp`, `pre`.
-In Python: an f-string inside `_()`, which no catalogue can hold.
+In Python: an f-string inside `_()`, which no catalogue can hold, and plural forms that are not written where they are
+asked for.
 """
 
 from __future__ import annotations
@@ -98,9 +99,13 @@ def unmarked_template(text: str) -> list[tuple[int, str]]:
 
 def unmarked_python(text: str) -> list[tuple[int, str]]:
     """Return (line, sentence) for each call of a translation function that no catalogue can answer."""
-    return [
-        (node.lineno, f'{node.func.id}(f"...") cannot be translated: use .format() or %')
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TRANSLATORS
-        if node.args and isinstance(node.args[0], ast.JoinedStr)
-    ]
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+            continue
+        name, first = node.func.id, node.args[0]
+        if name in _TRANSLATORS and isinstance(first, ast.JoinedStr):
+            found.append((node.lineno, f'{name}(f"...") cannot be translated: use .format() or %'))
+        elif name.startswith("ngettext") and not isinstance(first, ast.Constant):
+            found.append((node.lineno, f"{name}() needs its texts as they are, so that they can be collected"))
+    return found

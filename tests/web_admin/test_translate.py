@@ -60,6 +60,7 @@ def test_it_says_on_which_line_the_text_stands() -> None:
 
 def test_it_finds_an_f_string_in_a_translation_call() -> None:
     assert [line for line, _text in unmarked_python('x = 1\ny = _(f"{x} items")\n')] == [2]
+    assert [line for line, _text in unmarked_python("y = ngettext(one, many, 2)\n")] == [1]
     assert unmarked_python('y = _("{x} items").format(x=1)\n') == []
 
 

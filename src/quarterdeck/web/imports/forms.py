@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from quarterdeck.inventory.catalogue import catalogue
@@ -15,7 +16,7 @@ _COMMON_KEYS = (("name", _("Name")), ("primary_ip", _("Primary IP address")), ("
 
 
 def format_choices() -> list[tuple[str, Any]]:
-    return [("", _("Find out from the file")), *((code, plugin.title) for code, plugin in formats().items())]
+    return [("", _("Find out from the file")), *((code, gettext(plugin.title)) for code, plugin in formats().items())]
 
 
 class UploadForm(forms.Form):

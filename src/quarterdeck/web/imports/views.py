@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -36,7 +37,12 @@ def imports(request: PageRequest) -> HttpResponseBase:
             found = upload(request.actor, file.name, file.chunks(), format=form.cleaned_data["format"])
             return redirect("web:import", found.pk)
     mine = Import.objects.filter(actor_kind=request.actor.kind.value, actor_id=request.actor.id)
-    context = {"form": form, "recent": mine.order_by("-pk")[:_RECENT], "formats": formats(), "step": 1}
+    context = {
+        "form": form,
+        "recent": mine.order_by("-pk")[:_RECENT],
+        "formats": [gettext(plugin.title) for plugin in formats().values()],
+        "step": 1,
+    }
     return render(request, "web/imports/upload.html", context, status=form_status(form))
 
 
@@ -63,7 +69,7 @@ def _context(found: Import, form: MatchForm) -> dict[str, Any]:
     return {
         "import": found,
         "form": form,
-        "format": formats().get(found.format),
+        "format": gettext(formats()[found.format].title) if found.format in formats() else "",
         "is_tried": is_tried,
         "is_over": is_over,
         "is_failed": found.phase == Import.Phase.FAILED,

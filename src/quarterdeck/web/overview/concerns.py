@@ -34,8 +34,8 @@ class Concern:
     detail: str = ""
 
 
-def _count(one: str, many: str, count: int) -> str:
-    return ngettext(one, many, count) % {"count": number_format(count, force_grouping=True)}
+def _counted(text: str, count: int) -> str:
+    return text % {"count": number_format(count, force_grouping=True)}
 
 
 def list_of(query: str) -> str:
@@ -45,21 +45,31 @@ def list_of(query: str) -> str:
 def _inventory(actor: Actor) -> Iterator[Concern]:
     counts = queries.counts(actor)
     if failing := counts["by_state"].get("error", 0):
-        text = _count("%(count)s item is in error", "%(count)s items are in error", failing)
+        text = _counted(ngettext("%(count)s item is in error", "%(count)s items are in error", failing), failing)
         yield Concern("bad", "alert-circle", text, list_of("state:error"))
     if absent := counts["by_lifecycle"].get("absent", 0):
-        text = _count("%(count)s item is no longer seen", "%(count)s items are no longer seen", absent)
+        text = _counted(
+            ngettext("%(count)s item is no longer seen", "%(count)s items are no longer seen", absent), absent
+        )
         yield Concern("bad", "ban", text, list_of("lifecycle:absent"))
     if missing := counts["by_lifecycle"].get("missing", 0):
-        text = _count(
-            "%(count)s item was missing in the last pass", "%(count)s items were missing in the last pass", missing
+        text = _counted(
+            ngettext(
+                "%(count)s item was missing in the last pass", "%(count)s items were missing in the last pass", missing
+            ),
+            missing,
         )
         yield Concern("warn", "question-mark", text, list_of("lifecycle:missing"))
     if drifting := queries.drift(actor).count():
-        text = _count("%(count)s value differs from the wish", "%(count)s values differ from the wish", drifting)
+        text = _counted(
+            ngettext("%(count)s value differs from the wish", "%(count)s values differ from the wish", drifting),
+            drifting,
+        )
         yield Concern("warn", "git-compare", text, reverse("web:drift"))
     if doubles := queries.proposals(actor).count():
-        text = _count("%(count)s pair of items may be one", "%(count)s pairs of items may be one", doubles)
+        text = _counted(
+            ngettext("%(count)s pair of items may be one", "%(count)s pairs of items may be one", doubles), doubles
+        )
         yield Concern("info", "git-merge", text, reverse("web:merge_proposals"))
 
 

@@ -73,7 +73,7 @@ def sources(request: PageRequest) -> HttpResponse:
         rows.append(
             {
                 "name": name,
-                "title": str(connector.title),
+                "title": _(str(connector.title)),
                 "last": last,
                 "summary": _summary(last.counts) if last else "",
             }
