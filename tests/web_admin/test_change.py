@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from django.contrib.auth.models import Group
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
@@ -52,7 +54,6 @@ def test_it_moves_an_attribute(as_owner: Client) -> None:
 
 
 def test_it_removes_an_attribute_with_values_only_when_confirmed(as_owner: Client, owner: Actor) -> None:
-    create_item(owner, "rack", "r1", {"notes": "x"} if "notes" in catalogue().types["rack"].attributes else {})
     as_owner.post("/types/rack/attributes/-/new", {**ATTRIBUTE, "code": "extra", "kind": "text", "minimum": ""})
     create_item(owner, "rack", "r2", {"extra": "value"})
     address = "/types/rack/attributes/extra/remove"
@@ -116,6 +117,17 @@ def test_the_wizard_tries_then_imports(as_owner: Client) -> None:
     assert Item.objects.filter(name="web1").exists()
     done = as_owner.get(f"/imports/{found.pk}/progress", headers={"HX-Request": "true"})
     assert done.headers["HX-Redirect"] == f"/imports/{found.pk}"
+    assert "web1" in new_items(as_owner, found)
+
+
+def new_items(client: Client, found: Import) -> str:
+    """Follow the link to what an import made new."""
+    page = client.get(f"/imports/{found.pk}").content.decode()
+    link = re.search(r'href="(/items\?q=first_seen[^"]*)"', page)
+    assert link is not None
+    answer = client.get(link.group(1))
+    assert answer.status_code == 200
+    return answer.content.decode()
 
 
 def test_the_wizard_says_which_file_it_cannot_read(as_owner: Client) -> None:

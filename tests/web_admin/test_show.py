@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from quarterdeck.access.actions import create_group, create_token, create_user, set_role
 from quarterdeck.access.models import Role, Token, User
@@ -14,6 +17,8 @@ from quarterdeck.conf.options import Option, Setting
 from quarterdeck.core.clock import now
 from quarterdeck.inventory.actions import set_attribute, set_type
 from quarterdeck.inventory.models import Import
+from quarterdeck.web.audit.titles import TITLES
+from quarterdeck.web.errors import server_error
 from quarterdeck.web.settings.values import shown
 
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
@@ -111,11 +116,6 @@ def test_a_token_is_shown_once(as_owner: Client) -> None:
 
 
 def test_every_verb_that_is_recorded_has_a_title(as_owner: Client, owner: Actor) -> None:
-    import re
-    from pathlib import Path
-
-    from quarterdeck.web.audit.titles import TITLES
-
     source = Path(__file__).resolve().parents[2] / "src" / "quarterdeck"
     call = re.compile(r"\brecord\(\s*[\w.()' :\"]+,\s*\"([a-z_.]+)\"")
     found = {verb for path in source.rglob("*.py") for verb in call.findall(path.read_text(encoding="utf-8"))}
@@ -133,10 +133,6 @@ def test_it_answers_what_is_not_there_with_the_error_page(as_owner: Client, addr
 
 
 def test_it_answers_a_bug_with_a_page_that_needs_no_database() -> None:
-    from django.test import RequestFactory
-
-    from quarterdeck.web.errors import server_error
-
     page = server_error(RequestFactory().get("/types"))
     problem = server_error(RequestFactory().get("/api/v1/items"))
     assert (page.status_code, problem.status_code) == (500, 500)

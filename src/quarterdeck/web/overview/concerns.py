@@ -84,7 +84,7 @@ def _sources(actor: Actor) -> Iterator[Concern]:
             "source": run.source,
             "outcome": run.get_outcome_display(),
         }
-        yield Concern(level, "database-import", text, list_of(f'source:"{run.source}"'), run.message[:300])
+        yield Concern(level, "database-import", text, reverse("web:sources"), run.message[:300])
 
 
 def _engine(actor: Actor) -> Iterator[Concern]:
