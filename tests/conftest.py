@@ -11,9 +11,31 @@ os.environ.setdefault("QD_LOG_LEVEL", "warning")
 # of the person who runs the tests.
 os.environ["DJANGO_SETTINGS_MODULE"] = "quarterdeck.conf.settings"
 import django
+import pytest
 from django.conf import settings
+from django.test import SimpleTestCase
 
 django.setup()
+# People are made in nearly every test, and Argon2 is slow on purpose. The test of the real hasher puts it back.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.DATA.joinpath("static").mkdir(parents=True, exist_ok=True)
+
+# On PostgreSQL only what touches records runs again: the rest has run on SQLite and is the same.
+_TOUCHES_RECORDS = {"db", "transactional_db", "django_db_setup", "live_server", "instance"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("QD_TESTS") != "records":
+        return
+    chosen = [item for item in items if _touches_records(item)]
+    config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])
+    items[:] = chosen
+
+
+def _touches_records(item: pytest.Item) -> bool:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    is_case = isinstance(item, pytest.Function) and item.cls is not None and issubclass(item.cls, SimpleTestCase)
+    return is_case or item.get_closest_marker("django_db") is not None or bool(fixtures & _TOUCHES_RECORDS)
+
 
 pytest_plugins = ["tests.lab.fixtures", "tests.people", "tests.emptying"]
