@@ -93,3 +93,11 @@ def test_it_shows_a_link_only_in_the_answer_that_makes_it(as_owner: Client, team
 @pytest.mark.parametrize("address", ["/accounts/2fa/", "/accounts/sessions/", "/accounts/password/change/", "/me"])
 def test_it_shows_the_pages_about_oneself(as_stranger: Client, address: str) -> None:
     assert as_stranger.get(address).status_code == 200
+
+
+def test_the_sign_in_page_of_a_fresh_instance_tells_of_the_set_up_link(client: Client, db: None) -> None:
+    assert "set-up link" in client.get("/accounts/login/").content.decode()
+
+
+def test_the_sign_in_page_says_nothing_of_it_later(client: Client, owner_user: User) -> None:
+    assert "set-up link" not in client.get("/accounts/login/").content.decode()

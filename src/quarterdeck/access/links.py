@@ -61,7 +61,7 @@ def find_link(purpose: str, plain: str) -> OneTimeLink:
     link = alive.filter(digest=digest(plain)).select_related("user").first()
     if link is None:
         raise NotFound(_("this link does not work: it was used, is too old, or was replaced by a newer one"),
-                       hint=_("ask for a new one; for the first set-up, run: quarterdeck setup-link"))  # fmt: skip
+                       hint=_("ask for a new one; for the first set-up, start Quarterdeck again"))  # fmt: skip
     return link
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from quarterdeck.access.checks import may
-from quarterdeck.core.errors import Unavailable
+from quarterdeck.core.errors import TooMany, Unavailable
 from quarterdeck.core.later import later
 from quarterdeck.inventory.connectors.passes import connectors
 from quarterdeck.inventory.models import SyncRun
@@ -42,7 +42,7 @@ def system_page(request: PageRequest) -> HttpResponse:
     }
     try:
         context["engine"] = engine_status()
-    except Unavailable as error:
+    except (Unavailable, TooMany) as error:
         context["engine_error"] = error
     return render(request, "web/settings/system.html", context)
 

@@ -8,7 +8,15 @@ from django import template
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from quarterdeck.access import links
+
 register = template.Library()
+
+
+@register.simple_tag
+def needs_setup() -> bool:
+    """`{% needs_setup as is_fresh %}`: whether nobody has an account yet."""
+    return links.needs_setup()
 
 
 @register.inclusion_tag("web/components/tabs.html", takes_context=True)

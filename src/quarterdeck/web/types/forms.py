@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from quarterdeck.inventory.actions.types import MAX_FILE_CHARACTERS
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec, catalogue
 from quarterdeck.inventory.models import Kind
 
@@ -160,9 +161,12 @@ class ImportTypesForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        if values.get("file"):
+        file = values.get("file")
+        if file and file.size > MAX_FILE_CHARACTERS * 4:
+            self.add_error("file", _("The file is too large."))
+        elif file:
             try:
-                values["text"] = values["file"].read().decode("utf-8")
+                values["text"] = file.read().decode("utf-8")
             except UnicodeDecodeError:
                 self.add_error("file", _("The file is not text in UTF-8."))
         if not self.errors and not values.get("text", "").strip():
