@@ -24,6 +24,7 @@ from quarterdeck.inventory.writing.chunk import Chunk
 from quarterdeck.inventory.writing.drafts import Pen
 from quarterdeck.inventory.writing.relate import Wanted, write_relations
 from quarterdeck.inventory.writing.saving import save
+from quarterdeck.inventory.writing.statistics import refresh_statistics
 
 # Large enough that the fixed number of statements per chunk does not matter, small enough that the write lock of
 # SQLite is free again after about a second.
@@ -73,6 +74,8 @@ def apply(
         if not dry_run:
             relate_chunk(actor, wanted[start : start + CHUNK_ROWS], source, scope, types, pen, applied)
     applied.change_set_id = pen.change_set.pk if pen.change_set else None
+    if not dry_run:
+        refresh_statistics(applied.created + applied.updated)
     if complete and not dry_run:
         finish_sync(actor, source, scope, pen.at, len(batch), applied)
     return applied
