@@ -10,10 +10,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s#]+)(?:#[^)]*)?\)|(?:src|href)=\"([^\"#]+)\"")
+_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
 def _broken(page: Path) -> Iterator[str]:
-    for match in _LINK.finditer(page.read_text(encoding="utf-8")):
+    # What stands in code is an example, not a link.
+    for match in _LINK.finditer(_CODE.sub("", page.read_text(encoding="utf-8"))):
         target = match[1] or match[2]
         if "://" not in target and not target.startswith(("mailto:", "/")) and not (page.parent / target).exists():
             yield f"{page.relative_to(ROOT)}: {target} does not exist"
