@@ -341,8 +341,8 @@ def test_the_query_box_completes(fleet: None, text: str, offered: str) -> None:
 
 def test_history_timeline_and_observations_of_an_item(owner: Actor, item: Item) -> None:
     update_item(owner, item, {"owner": "ops"}, reason="handover")
-    assert [change.field for change in history(item)] == ["owner", ""]
-    assert [change.field for change in history(item, before=history(item)[0].pk)] == [""]
+    assert [change.field for change in history(owner, item)] == ["owner", ""]
+    assert [change.field for change in history(owner, item, before=history(owner, item)[0].pk)] == [""]
     first = moments(SYSTEM, item)[0]
     assert (first.kind, first.title, first.actor, first.detail["reason"]) == (
         "inventory.change",
@@ -352,6 +352,18 @@ def test_history_timeline_and_observations_of_an_item(owner: Actor, item: Item) 
     )
     assert [row.source for row in observations(item)] == ["cloud"]
     assert list(timeline(SYSTEM, item)) == []
+
+
+def test_history_names_only_the_related_items_that_one_may_see(sync: Sync, owner: Actor, teammate: Actor) -> None:
+    targets = [("depends_on", "host", "seen"), ("depends_on", "host", "hidden")]
+    sync(host("a", env="prod", relations=targets), host("seen", env="prod"), host("hidden", env="test"))
+    item = Item.objects.get(name="a")
+
+    def named(actor: Actor) -> set[str]:
+        return {change.new["name"] for change in history(actor, item) if change.field == "relation.depends_on"}
+
+    assert named(owner) == {"seen", "hidden"}
+    assert named(teammate) == {"seen", ""}
 
 
 def test_drift_is_listed_until_it_is_known(owner: Actor, item: Item) -> None:

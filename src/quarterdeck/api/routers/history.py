@@ -82,8 +82,8 @@ def changes(
     request: HttpRequest, response: HttpResponse, item_id: Id, limit: Limit = 100, after: After = ""
 ) -> dict[str, Any]:
     """List what changed on an item, field by field, newest first."""
-    item = find(identify(request), item_id)
-    found = queries.history(item, id_cursor(after), limit + 1)
+    actor = identify(request)
+    found = queries.history(actor, find(actor, item_id), id_cursor(after), limit + 1)
     cursor = str(found[limit - 1].pk) if len(found) > limit else None
     return page(request, response, [change_row(row) for row in found[:limit]], cursor)
 

@@ -39,10 +39,10 @@ def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _valid(spec: TypeSpec, values: Mapping[str, Any]) -> tuple[Content, dict[str, str]]:
+def _valid(actor: Actor, spec: TypeSpec, values: Mapping[str, Any]) -> tuple[Content, dict[str, str]]:
     """Return checked values and the plain secrets among them; raises BadInput that names every wrong field."""
     content, complaints = checked(spec, values)
-    complaints.extend(resolve_content(spec, content, catalogue()))
+    complaints.extend(resolve_content(actor, spec, content, catalogue()))
     secrets = {}
     for code, attribute in spec.attributes.items():
         value = content.get(code)
@@ -109,7 +109,7 @@ def create_item(
     if not name.strip():
         raise BadInput(_("An item needs a name."), hint=_("Give the name by which people know it."), field="name")
     wanted = {**flat(values or {}), **flat({"labels": labels or {}}), "name": name}
-    content, secrets = _valid(spec, {field: value for field, value in wanted.items() if value is not None})
+    content, secrets = _valid(actor, spec, {field: value for field, value in wanted.items() if value is not None})
     pen = Pen(actor, MANUAL, reason, now())
     draft = new_draft(spec, pen.at)
     draft.desired, draft.secrets = content, secrets
@@ -150,7 +150,7 @@ def update_item(
         )
     draft = drafts_of([stored], catalogue())[stored.pk]
     pen = Pen(actor, MANUAL, reason, now())
-    edit(draft, changes)
+    edit(actor, draft, changes)
     draft.work_out()
     _require_values(draft)
     if not draft.is_changed:
@@ -167,9 +167,9 @@ def update_item(
     return draft.item
 
 
-def edit(draft: Draft, changes: Mapping[str, Any]) -> None:
+def edit(actor: Actor, draft: Draft, changes: Mapping[str, Any]) -> None:
     """Put changes into the draft's wishes. Raises BadInput."""
-    content, secrets = _valid(draft.spec, flat(changes))
+    content, secrets = _valid(actor, draft.spec, flat(changes))
     if content.get("name", "") is None:
         raise BadInput(_("An item needs a name."), hint=_("Give the name by which people know it."), field="name")
     desired = dict(draft.desired)
@@ -197,7 +197,7 @@ def bulk_update(actor: Actor, target: str | Sequence[int], changes: Mapping[str,
         items = Item.objects.select_for_update().filter(pk__in=ids[start : start + _BATCH]).order_by("pk")
         drafts = list(drafts_of(items, catalogue()).values())
         for draft in drafts:
-            edit(draft, changes)
+            edit(actor, draft, changes)
             draft.work_out()
             _require_values(draft)
         moved = [draft for draft in drafts if draft.is_changed]

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from django.db.models import Count, QuerySet
 
-from quarterdeck.access.checks import action
+from quarterdeck.access.checks import action, visible
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory import queries
@@ -25,13 +25,13 @@ _GONE = (Lifecycle.RETIRED, Lifecycle.TRASHED)
 
 @action("inventory.export", atomic=False)
 def export(actor: Actor, q: str, format: str, stream: BinaryIO) -> int:  # noqa: A002
-    """Write the items that `q` selects, and `actor` may see, to `stream`; return how many.
+    """Write the items that `q` selects, and `actor` may see and export, to `stream`; return how many.
 
     Values of secret attributes are left out. Raises BadQuery, BadInput for an unknown format or a value that the
     format cannot hold, Denied.
     """
     plugin = format_named(format)
-    selected = queries.items(actor, q, "id")
+    selected = visible(actor, "inventory.export", queries.items(actor, q, "id"))
     if plugin.type:
         selected = selected.filter(type__code=plugin.type)
     columns = _columns(selected, catalogue()) if plugin.flat else []
@@ -39,7 +39,7 @@ def export(actor: Actor, q: str, format: str, stream: BinaryIO) -> int:  # noqa:
 
     def counted() -> Iterator[Record]:
         nonlocal count
-        for count, one in enumerate(records(selected, plugin), 1):  # noqa: B007 - the last one is the answer
+        for count, one in enumerate(records(actor, selected, plugin), 1):  # noqa: B007 - the last one is the answer
             yield one
 
     plugin.write(counted(), columns, stream)
@@ -53,14 +53,17 @@ def export(actor: Actor, q: str, format: str, stream: BinaryIO) -> int:  # noqa:
     return count
 
 
-def records(selected: QuerySet[Item], plugin: Format) -> Iterator[Record]:
-    """Yield a record per item of a queryset of `queries.items(actor, q, "id")`: three queries per thousand items."""
+def records(actor: Actor, selected: QuerySet[Item], plugin: Format) -> Iterator[Record]:
+    """Yield a record per item of a queryset of `queries.items(actor, q, "id")`: three queries per thousand items.
+
+    An item that the actor may not see is not named: a relation to it is left out, a reference to it is its id.
+    """
     types = catalogue()
     after, number = "", 0
     while True:
         items, cursor = queries.page(selected, after, CHUNK_ITEMS)
-        relations = _relations([item.pk for item in items])
-        names = _reference_names(items, types)
+        relations = _relations(actor, [item.pk for item in items])
+        names = _reference_names(actor, items, types)
         for item in items:
             number += 1
             yield Record(
@@ -111,14 +114,22 @@ def _columns(selected: QuerySet[Item], types: TypeCatalogue) -> list[str]:
     ]
 
 
-def _reference_names(items: Sequence[Item], types: TypeCatalogue) -> dict[int, str]:
+def _reference_names(actor: Actor, items: Sequence[Item], types: TypeCatalogue) -> dict[int, str]:
     """Return the names of the items that attributes refer to, where a name is enough to find its item again."""
     wanted: set[int] = set()
     for item in items:
         for code, attribute in types.by_id[item.type_id].attributes.items():
             if attribute.kind == Kind.REFERENCE and (value := item.attributes.get(code)):
                 wanted.update(value if isinstance(value, list) else [value])
-    return {pk: name for pk, (_type, name) in _told_apart(wanted).items() if not name.isdecimal()}
+    return {pk: name for pk, (_type, name) in _told_apart(_seen(actor, wanted)).items() if not name.isdecimal()}
+
+
+def _seen(actor: Actor, ids: set[int]) -> set[int]:
+    """Return those of the items that the actor may see."""
+    if not ids:
+        return set()
+    rows = visible(actor, "inventory.view", Item.objects.filter(pk__in=ids))
+    return set(rows.order_by().values_list("pk", flat=True))
 
 
 def _told_apart(ids: set[int]) -> dict[int, tuple[str, str]]:
@@ -132,13 +143,13 @@ def _told_apart(ids: set[int]) -> dict[int, tuple[str, str]]:
     return {pk: (code, name) for pk, type_id, code, name in rows if (type_id, name) not in shared}
 
 
-def _relations(ids: Sequence[int]) -> dict[int, dict[str, list[str]]]:
+def _relations(actor: Actor, ids: Sequence[int]) -> dict[int, dict[str, list[str]]]:
     """Return `{item: {"runs_on": ["host:kvm1"]}}`. A target that shares its name is named by its strongest key.
 
     One that has none cannot be told in a file, and its relation is left out; importing leaves it as it is.
     """
     edges = list(Relation.objects.filter(src_id__in=ids).values_list("src_id", "type", "dst_id").order_by("dst_id"))
-    targets = {dst for _src, _kind, dst in edges}
+    targets = _seen(actor, {dst for _src, _kind, dst in edges})
     names = {pk: f"{code}:{name}" for pk, (code, name) in _told_apart(targets).items()}
     names |= _keys(targets - names.keys())
     found: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))

@@ -20,7 +20,7 @@ from quarterdeck.inventory.exchange.records import BadRow, Record
 from quarterdeck.inventory.exchange.rows import Reading
 from quarterdeck.inventory.found import Found, RowError
 from quarterdeck.inventory.models import Item
-from quarterdeck.inventory.writing.relate import resolve
+from quarterdeck.inventory.writing.relate import resolve_for
 
 SOURCE = "import"
 # Rows of one call of `apply`: what is in memory at a time.
@@ -163,7 +163,7 @@ def _relate(running: _Import) -> None:
     """Relations to items that came later in the file; what is still not there is an error of its row."""
     if running.dry_run:
         targets = {(kind, key) for one in running.waiting for _type, kind, key in one.relations}
-        known = {*resolve(SOURCE, targets, running.reading.types), *running.seen}
+        known = {*resolve_for(running.actor, SOURCE, targets, running.reading.types), *running.seen}
         for one in running.waiting:
             for relation, kind, key in one.relations:
                 if (kind, key) not in known:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from quarterdeck.access.checks import visible
+from quarterdeck.access.grants import allowed
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.models import (
     Change,
@@ -109,16 +110,34 @@ def relations(actor: Actor, item: Item) -> QuerySet[Relation]:
     return rows.select_related("src__type", "dst__type").order_by("type", "src__name", "dst__name", "pk")
 
 
-def history(item: Item, before: int | None = None, limit: int | None = None) -> QuerySet[Change]:
-    """Return field-level changes, newest first, with their change sets; `before` is the id of the last one shown."""
+def history(actor: Actor, item: Item, before: int | None = None, limit: int = 1000) -> list[Change]:
+    """Return field-level changes, newest first, with their change sets; `before` is the id of the last one shown.
+
+    A change of a relation names the other item only to those who may see that one.
+    """
     rows = Change.objects.filter(item=item).select_related("change_set").order_by("-pk")
     rows = rows.filter(pk__lt=before) if before else rows
-    return rows if limit is None else rows[: max(1, min(limit, 1000))]
+    found = list(rows[: max(1, min(limit, 1000))])
+    _hide_names(actor, found)
+    return found
 
 
-def changes(change_set_id: int, limit: int = 1000) -> list[Change]:
-    """Return what one call changed."""
-    return list(Change.objects.filter(change_set_id=change_set_id).select_related("item", "change_set")[:limit])
+def _hide_names(actor: Actor, changes: Sequence[Change]) -> None:
+    """Empty the names of related items that the actor may not see; who may see all also reads those of purged ones."""
+    if not allowed(actor, "inventory.view", Item):
+        return
+    targets = [
+        value
+        for change in changes
+        if change.field.startswith("relation.")
+        for value in (change.old, change.new)
+        if isinstance(value, dict)
+    ]
+    ids = {target["id"] for target in targets}
+    seen = set(visible(actor, "inventory.view", Item.objects.filter(pk__in=ids)).values_list("pk", flat=True))
+    for target in targets:
+        if target["id"] not in seen:
+            target["name"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ def subgraph(actor: Actor, q: str, nodes: int = 500) -> Graph:
 
 
 def merges(actor: Actor) -> QuerySet[Merge]:
-    """Return merges that can be undone, newest first, of items that the actor may see."""
+    """Return merges that can be undone, newest first, whose both items the actor may see."""
     seen = visible(actor, "inventory.view", Item.objects.all()).values("pk")
-    return Merge.objects.filter(undone_at=None, kept_id__in=seen).order_by("-pk")
+    return Merge.objects.filter(undone_at=None, kept_id__in=seen, other_id__in=seen).order_by("-pk")
 
 
 def identities(item: Item) -> list[Identity]:

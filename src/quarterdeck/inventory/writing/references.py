@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from quarterdeck.access.grants import allowed
+from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.catalogue import TypeCatalogue, TypeSpec
 from quarterdeck.inventory.models import Item, Kind, Lifecycle
 from quarterdeck.inventory.writing.content import Complaint, Content
@@ -33,15 +35,17 @@ def _targets(spec: TypeSpec, content: Content, codes: Iterable[str]) -> Iterable
             yield spec.attributes[code].reference_type, value
 
 
-def find_targets(targets: set[Target], catalogue: TypeCatalogue) -> dict[Target, list[int]]:
-    """Return the live items of each target: by id for numbers, by name (of the type) for text."""
+def find_targets(actor: Actor, targets: set[Target], catalogue: TypeCatalogue) -> dict[Target, list[int]]:
+    """Return the live items of each target: by id for numbers, by name (of the type) for text.
+
+    A name finds what the actor may see: whether there is another item of that name is not theirs to learn.
+    """
     ids = {key for _type, key in targets if isinstance(key, int)}
     names = {key for _type, key in targets if isinstance(key, str)}
     by_name: dict[str, list[tuple[str, int]]] = defaultdict(list)
     by_id: dict[int, str] = {}
-    rows = Item.objects.filter(Q(pk__in=ids) | Q(name__in=names)).exclude(
-        lifecycle__in=(Lifecycle.RETIRED, Lifecycle.TRASHED)
-    )
+    named = Q(name__in=names) & allowed(actor, "inventory.view", Item)
+    rows = Item.objects.filter(Q(pk__in=ids) | named).exclude(lifecycle__in=(Lifecycle.RETIRED, Lifecycle.TRASHED))
     for pk, type_id, name in rows.values_list("id", "type_id", "name"):
         code = catalogue.by_id[type_id].code
         by_id[pk] = code
@@ -88,12 +92,12 @@ def replace_names(
     return complaints, is_postponed
 
 
-def resolve_content(spec: TypeSpec, content: Content, catalogue: TypeCatalogue) -> list[Complaint]:
+def resolve_content(actor: Actor, spec: TypeSpec, content: Content, catalogue: TypeCatalogue) -> list[Complaint]:
     """Replace the references of one item's values; returns what is wrong with them."""
     codes = [code for code in _codes(spec) if content.get(code) is not None]
     if not codes:
         return []
-    return replace_names(spec, content, find_targets(set(_targets(spec, content, codes)), catalogue))[0]
+    return replace_names(spec, content, find_targets(actor, set(_targets(spec, content, codes)), catalogue))[0]
 
 
 def resolve_references(chunk: Chunk) -> None:
@@ -103,7 +107,7 @@ def resolve_references(chunk: Chunk) -> None:
     targets = {target for row, codes in rows for target in _targets(row.spec, row.content, codes)}
     if not targets:
         return
-    found = find_targets(targets, chunk.catalogue)
+    found = find_targets(chunk.pen.actor, targets, chunk.catalogue)
     good = []
     for row, _codes_of_row in rows:
         complaints, row.is_postponed = replace_names(row.spec, row.content, found, chunk.coming)

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from quarterdeck.access.checks import visible
+from quarterdeck.access.grants import allowed
+from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.catalogue import TypeCatalogue
 from quarterdeck.inventory.found import STRENGTHS, RowError
 from quarterdeck.inventory.models import Change, Identity, Item, Lifecycle, Observation, Relation
@@ -82,12 +85,28 @@ def resolve(source: str, targets: set[Target], catalogue: TypeCatalogue) -> dict
     return {target: next(iter(items)) for target, items in everything.items() if len(items) == 1}
 
 
+def resolve_for(actor: Actor, source: str, targets: set[Target], catalogue: TypeCatalogue) -> dict[Target, int]:
+    """Return `resolve` as far as the actor may edit the targets, which a relation needs at both of its ends."""
+    found = resolve(source, targets, catalogue) if targets else {}
+    mine = _editable(actor, set(found.values()))
+    return {target: pk for target, pk in found.items() if pk in mine}
+
+
+def _editable(actor: Actor, ids: set[int]) -> set[int]:
+    if not ids or not allowed(actor, "inventory.edit", Item):
+        return ids
+    return set(visible(actor, "inventory.edit", Item.objects.filter(pk__in=ids)).values_list("pk", flat=True))
+
+
 def write_relations(
     wanted: Sequence[Wanted], source: str, scope: str, catalogue: TypeCatalogue, pen: Pen
 ) -> tuple[Related, list[RowError]]:
-    """Make the relations of these items from `source` exactly the wanted ones; return what could not be found."""
+    """Make the relations of these items from `source` exactly the wanted ones; return what could not be found.
+
+    Relations to items that the writer may not edit are neither made nor removed.
+    """
     targets = {(kind, key) for one in wanted for _type, kind, key in one.relations}
-    found = resolve(source, targets, catalogue) if targets else {}
+    found = resolve_for(pen.actor, source, targets, catalogue)
     warnings: list[RowError] = []
     rows: dict[tuple[int, int, str], None] = {}
     complete: list[Wanted] = []
@@ -122,6 +141,8 @@ def _replace(items: set[int], rows: dict[tuple[int, int, str], None], source: st
         for row in Relation.objects.filter(Q(src_id__in=items)).only("src_id", "dst_id", "type", "source")
     }
     over = [row for key, row in stored.items() if row.source == source and key not in rows]
+    mine = _editable(pen.actor, {row.dst_id for row in over})
+    over = [row for row in over if row.dst_id in mine]
     fresh = [key for key in rows if key not in stored]
     if over:
         Relation.objects.filter(pk__in=[row.pk for row in over]).delete()
