@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tests.inventory.conftest import Sync, host
 
@@ -171,6 +173,31 @@ def test_the_audit_record_of_a_bulk_change_hides_secrets(owner: Actor) -> None:
     create_item(owner, "license", "l")
     assert bulk_update(owner, "type:license", {"key": "hunter2"}) == 1
     assert "hunter2" not in str(list(AuditEvent.objects.values()))
+
+
+def test_every_type_of_a_bulk_change_counts_for_what_is_secret(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quarterdeck.inventory.actions.items._BATCH", 1)
+    set_attribute(owner, "team", {"code": "key", "kind": "text"})
+    ids = [create_item(owner, code, "x").pk for code in ("team", "license")]
+    assert bulk_update(owner, ids, {"key": "hunter2"}) == 2
+    assert "hunter2" not in str(list(AuditEvent.objects.filter(verb="inventory.bulk_update").values()))
+
+
+def test_a_refused_secret_is_not_told(owner: Actor, sync: Sync) -> None:
+    set_attribute(owner, "license", {"code": "pin", "kind": "secret", "regex": "[0-9]{4}"})
+    with pytest.raises(BadInput) as refused:
+        create_item(owner, "license", "l", {"pin": "hunter2"})
+    told = sync(host("m", {"pin": "hunter2"}, type="license")).warnings
+    assert [warning.field for warning in told] == ["pin"]
+    assert "hunter2" not in f"{refused.value} {told} {list(AuditEvent.objects.values())}"
+    item = create_item(owner, "license", "n", {"pin": "1234"})
+    assert update_item(owner, item, {"pin": item.attributes["pin"], "seats": 2}).attributes["seats"] == 2
+
+
+@pytest.mark.parametrize("more", [{"is_list": True}, {"choices": ["a", "b"]}])
+def test_a_secret_that_would_be_kept_in_the_open_is_refused(owner: Actor, more: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="one value"):
+        set_attribute(owner, "license", {"code": "pins", "kind": "secret", **more})
 
 
 def test_relations_by_hand_are_made_once_and_removed(owner: Actor, sync: Sync) -> None:

@@ -16,6 +16,7 @@ import re2
 from django.utils.translation import gettext as _
 
 from quarterdeck.inventory.models import Kind
+from quarterdeck.inventory.writing.secret import is_digest
 
 if TYPE_CHECKING:
     from quarterdeck.inventory.catalogue import AttributeSpec
@@ -238,11 +239,16 @@ def _bounds(check: Check, low: float | None, high: float | None) -> Check:
     return bounded
 
 
-def _matching(check: Check, pattern: str) -> Check:
+def _matching(check: Check, pattern: str, *, is_secret: bool) -> Check:
+    """A secret that does not match is not shown: what is refused goes to logs, import results and the audit log."""
     expression = compiled(pattern)
 
     def matching(value: Any) -> Any:
         text = check(value)
+        if is_secret and is_digest(text):
+            return text
+        if expression.fullmatch(text) is None and is_secret:
+            raise ValueError(_("the secret does not match %(pattern)s") % {"pattern": pattern})
         if expression.fullmatch(text) is None:
             raise ValueError(_('"%(found)s" does not match %(pattern)s') % {"found": shown(text), "pattern": pattern})
         return text
@@ -285,7 +291,7 @@ def checker(spec: AttributeSpec) -> Check:
     if spec.kind in (Kind.INTEGER, Kind.NUMBER) and (spec.minimum is not None or spec.maximum is not None):
         check = _bounds(check, spec.minimum, spec.maximum)
     if spec.regex:
-        check = _matching(check, spec.regex)
+        check = _matching(check, spec.regex, is_secret=spec.kind == Kind.SECRET)
     if spec.choices:
         check = _one_of(check, spec.choices)
     return _list_of(check) if spec.is_list else check

@@ -215,9 +215,8 @@ def bulk_update(actor: Actor, target: str | Sequence[int], changes: Mapping[str,
 def _without_secrets(changes: Mapping[str, Any], ids: Sequence[int]) -> dict[str, Any]:
     """Return the changes for the audit record, secrets as digests; `ids` tell which types are concerned."""
     types = catalogue()
-    specs = [
-        types.by_id[pk] for pk in Item.objects.filter(pk__in=ids[:_BATCH]).values_list("type_id", flat=True).distinct()
-    ]
+    rows = Item.objects.filter(pk__in=ids).order_by()
+    specs = [types.by_id[pk] for pk in rows.values_list("type_id", flat=True).distinct()]
     hidden = {code for spec in specs for code, one in spec.attributes.items() if one.kind == Kind.SECRET}
     return {
         name: secret.digest(str(value)) if name in hidden and value is not None else value

@@ -250,6 +250,12 @@ def _check(row: Attribute) -> None:
         raise BadInput(
             _("Secrets and JSON cannot be indexed."), hint=_("Switch indexed and unique off."), field="indexed"
         )
+    if row.kind == Kind.SECRET and (row.is_list or row.choices):
+        raise BadInput(
+            _("A secret is one value, and not one of a list of choices."),
+            hint=_("Add an attribute for each secret."),
+            field="kind",
+        )
     if row.reference_type and not ItemType.objects.filter(code=row.reference_type).exists():
         raise BadInput(
             _('There is no type "%(code)s".') % {"code": row.reference_type},
