@@ -7,6 +7,7 @@ from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.audit.queries import event_record, page, verify
+from quarterdeck.core.errors import BadQuery
 
 pytestmark = pytest.mark.django_db
 
@@ -73,14 +74,22 @@ def test_it_pages_from_the_newest_at_constant_cost() -> None:
         ("-verb:inventory.*", 1),
         ('"no such right"', 1),
         ("actor:system", 4),
+        ("verb:*n*ory*.*t", 2),
+        (f"verb:i{'*' * 200}t", 2),
+        ("seq:99999999999999999999", None),
+        ("at:>-999999999d", None),
     ],
 )
-def test_it_answers_queries(query: str, found: int) -> None:
+def test_it_answers_queries(query: str, found: int | None) -> None:
     record(SYSTEM, "inventory.edit", ("item", "7", "web1"))
     record(SYSTEM, "inventory.edit", ("item", "8", "web2"))
     record(SYSTEM, "inventory.delete", result="denied", error="no such right")
     record(SYSTEM, "access.sign_in")
-    assert len(page(query)[0]) == found
+    if found is None:
+        with pytest.raises(BadQuery):
+            page(query)
+    else:
+        assert len(page(query)[0]) == found
 
 
 def test_its_plain_form_names_actor_and_object() -> None:

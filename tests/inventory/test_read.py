@@ -74,6 +74,13 @@ W1, W2, DB, ZH, C = "web-01", "web-02", "db_01", "数据库服务器", "nginx"
         ("name:web*", {W1, W2}),
         ("name:*01", {W1, DB}),
         ("name:w*1", {W1}),
+        ("name:*w**b*0*1", {W1}),
+        ("name:w*b*b*1", set()),
+        ("env:p*o*d", {W1, W2}),
+        ("os_name:d*b*a*", {W1, DB}),
+        ("notes:e*z*1*0*", {W1}),
+        ("ports:*0*80->*tcp", {C}),
+        ("packages:5*1*2", {W2}),
         ("name:db_*", {DB}),
         ("name:web%", set()),
         ("name:*数据*", {ZH}),
@@ -121,6 +128,7 @@ W1, W2, DB, ZH, C = "web-01", "web-02", "db_01", "数据库服务器", "nginx"
         ("runs_on:web-01", {C}),
         ("runs_on:web*", {C}),
         ("has:runs_on", {C}),
+        ("runs_on:(#² OR #99999999999999999999)", set()),
         ("has:drift", set()),
         ("web", {W1, W2}),
         ("WEB", {W1, W2}),
@@ -166,6 +174,7 @@ def test_a_query_finds(fleet: None, q: str, found: set[str] | None) -> None:
         ("env:>prod", "env:value"),
         ("runs_on:>x", "runs_on:value"),
         ("id:" + "9" * 30, "too large"),
+        ("id:" + "9" * 5000, "too large"),
     ],
 )
 def test_a_query_that_means_nothing_is_refused_never_everything(fleet: None, q: str, hint: str) -> None:
@@ -173,6 +182,27 @@ def test_a_query_that_means_nothing_is_refused_never_everything(fleet: None, q: 
         items(SYSTEM, q)
     assert hint in caught.value.hint or hint in caught.value.message
     assert caught.value.position is not None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", "a{}*b"), ("runs_on", "*{}"), ("ip", "10.0.0.{}"), ("env_names", "a{}")]
+)
+def test_a_list_that_the_database_could_not_answer_is_refused(fleet: None, field: str, value: str) -> None:
+    listed = " OR ".join(value.format(n % 250) for n in range(2_000))
+    with pytest.raises(BadQuery, match="terms, at most"):
+        items(SYSTEM, f"{field}:({listed})")
+
+
+@pytest.mark.parametrize("field", ["name", "env", "account", "os_name", "notes", "env_names", "label.role"])
+def test_any_number_of_wildcards_is_answered(sync: Sync, field: str) -> None:
+    """A pattern that fits nearly everywhere, and not at the end: tried in every way it would never end."""
+    long = "a" * 4_000
+    sync(
+        host(long[:250], {"os_name": long, "notes": long}, env=long[:64], account=long[:128], labels={"role": long}),
+        Found("container", "c", "c", {"env_names": [long]}),
+    )
+    assert names(f"{field}:a{'*a' * 40}*b") == set()
+    assert len(names(f"{field}:a{'*a' * 40}*")) == 1
 
 
 def test_ten_thousand_names_in_a_list_are_found(fleet: None) -> None:

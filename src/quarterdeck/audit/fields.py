@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from django.db import connection
 from django.db.models import Q
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.names import did_you_mean
-from quarterdeck.core.query import Match, Op, Text, Value
+from quarterdeck.core.query import Match, Op, Text, Value, wildcards
 
 _LOOKUPS = {Op.LT: "lt", Op.LE: "lte", Op.GT: "gt", Op.GE: "gte"}
 _TEXT = {
@@ -22,7 +23,7 @@ _TEXT = {
     "reason": "reason",
 }  # fmt: skip
 FIELDS = ("seq", "at", *_TEXT)
-_RELATIVE = re.compile(r"-(\d+)([smhdw])")
+_RELATIVE = re.compile(r"-(\d{1,9})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -64,7 +65,7 @@ def _text_match(column: str, match: Match) -> Q:
     condition = Q(**{f"{column}__in": exact}) if exact else Q()
     for value in match.values:
         if value.is_pattern:
-            condition |= Q(**{f"{column}__iregex": "^" + ".*".join(map(re.escape, value.pieces)) + "$"})
+            condition |= Q(**{f"{column}__iregex": f"^{wildcards(value, vendor=connection.vendor)}$"})
     return condition
 
 
@@ -82,7 +83,7 @@ def _number_match(column: str, match: Match, read: Callable[[Value, Match], int]
 
 
 def _whole(value: Value, match: Match) -> int:
-    if not value.text.isdecimal():
+    if not value.text.isdecimal() or len(value.text) > 18:
         raise BadQuery(_('"%(found)s" is not a whole number.') % {"found": value.text}, position=match.position)
     return int(value.text)
 
@@ -93,9 +94,10 @@ def _microseconds(value: Value, match: Match) -> int:
 
 def _moment(text: str, match: Match) -> datetime:
     relative = _RELATIVE.fullmatch(text)
-    if relative:
-        return now() - timedelta(**{_UNITS[relative[2]]: int(relative[1])})
-    moment = _absolute(text)
+    try:
+        moment = now() - timedelta(**{_UNITS[relative[2]]: int(relative[1])}) if relative else _absolute(text)
+    except OverflowError:
+        moment = None
     if moment is None:
         raise BadQuery(
             _('"%(found)s" is not a time.') % {"found": text},

@@ -6,6 +6,7 @@
 from quarterdeck.core.query.compiling import Condition, Fields, compile_node, compile_q
 from quarterdeck.core.query.nodes import And, Everything, Match, Node, Not, Op, Or, Text, Value, leaves, mentions
 from quarterdeck.core.query.parsing import parse
+from quarterdeck.core.query.wildcards import wildcards
 
 __all__ = [
     "And",
@@ -24,4 +25,5 @@ __all__ = [
     "leaves",
     "mentions",
     "parse",
+    "wildcards",
 ]

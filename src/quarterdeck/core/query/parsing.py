@@ -15,7 +15,8 @@ from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.query.nodes import And, Everything, Match, Node, Not, Op, Or, Text, Value, leaves
 
 MAX_LENGTH = 256 * 1024
-# SQLite refuses an expression deeper than 1,000; a list `name:(a OR b ...)` is one condition whatever its length.
+# SQLite refuses an expression deeper than 1,000; a list `name:(a OR b ...)` is one condition whatever its length, with
+# one more for each value that has a wildcard.
 MAX_CONDITIONS = 500
 MAX_VALUES = 10_000
 MAX_DEPTH = 60
@@ -145,7 +146,7 @@ def parse(text: str) -> Node:
 def _check_size(node: Node) -> None:
     conditions = values = 0
     for leaf in leaves(node):
-        conditions += 1
+        conditions += 1 + (sum(value.is_pattern for value in leaf.values) if isinstance(leaf, Match) else 0)
         values += len(leaf.values) if isinstance(leaf, Match) else 1
     if conditions > MAX_CONDITIONS:
         raise BadQuery(

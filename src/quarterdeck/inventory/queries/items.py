@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.access.checks import visible
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
-from quarterdeck.core.errors import BadInput, NotFound, TooMany
+from quarterdeck.core.errors import BadInput, BadQuery, NotFound, TooMany
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.core.query import Node, compile_q, mentions, parse
 from quarterdeck.inventory.catalogue import catalogue
@@ -25,6 +25,8 @@ from quarterdeck.inventory.queries.selecting import ItemFields
 SORTS = ("name", "type", "state", "env", "last_seen", "first_seen", "updated_at", "id", "owner", "region", "lifecycle")
 HIDDEN = (Lifecycle.RETIRED.value, Lifecycle.TRASHED.value)
 MAX_PAGE = 1000
+# SQLite refuses an expression deeper than 1,000.
+_MAX_CONDITIONS = 900
 
 
 def condition(text: str) -> Q:
@@ -33,7 +35,19 @@ def condition(text: str) -> Q:
 
 
 def compiled(node: Node) -> Q:
-    return compile_q(node, ItemFields(catalogue()))
+    """Return what the query selects. Raises BadQuery, also for lists of which each value is a condition of its own."""
+    found = compile_q(node, ItemFields(catalogue()))
+    if (count := _count(found)) > _MAX_CONDITIONS:
+        raise BadQuery(
+            _("The query has %(found)d terms, at most %(limit)d are allowed.")
+            % {"found": count, "limit": _MAX_CONDITIONS},
+            hint=_("Use a wildcard, a label or a saved view instead of a long list."),
+        )
+    return found
+
+
+def _count(found: Q) -> int:
+    return sum(_count(child) if isinstance(child, Q) else 1 for child in found.children)
 
 
 def items(actor: Actor, q: str = "", sort: str = "", *, verb: str = "inventory.view") -> QuerySet[Item]:

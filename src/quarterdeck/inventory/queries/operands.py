@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadQuery
-from quarterdeck.core.query import Match, Op, Value
+from quarterdeck.core.query import Match, Op, Value, wildcards
 from quarterdeck.inventory.values import moment
 from quarterdeck.inventory.writing.derived import address_key
 
@@ -38,6 +39,8 @@ def as_number(value: Value, match: Match) -> float | int:
     if found is None or value.is_pattern:
         raise _wrong(match, value, _("Write a number such as 8, 1.5 or 16G."))
     text = found["number"]
+    if len(text) > 100:
+        raise _wrong(match, value, _("The number is too large."))
     number: float | int = int(text) if re.fullmatch(r"[-+]?\d+", text) else float(text)
     number *= _SIZES[found["unit"].lower()] if found["unit"] else 1
     if abs(number) >= 2**63:
@@ -63,13 +66,13 @@ def as_time(value: Value, match: Match) -> datetime:
 
 
 def as_pattern(value: Value) -> re.Pattern[str]:
-    """Return the wildcard pattern as an anchored regular expression in lower case, that both databases read alike."""
-    return re.compile("^" + ".*".join(escaped(piece.lower()) for piece in value.pieces) + "$", re.IGNORECASE)
+    """Return the wildcard pattern as an anchored regular expression in lower case."""
+    return re.compile(f"^{wildcards(value)}$", re.IGNORECASE)
 
 
-def escaped(text: str) -> str:
-    """Escape for Python's and PostgreSQL's regular expressions; letters and digits of any language stay."""
-    return re.sub(r"([^\w\s])", r"\\\1", text)
+def as_regex(value: Value) -> str:
+    """Return the wildcard pattern as the anchored regular expression of the records database, in lower case."""
+    return f"^{wildcards(value, vendor=connection.vendor)}$"
 
 
 def as_address_range(value: Value, match: Match) -> tuple[str, str]:

@@ -24,10 +24,10 @@ from django.db.models.lookups import (
     Regex,
 )
 
-from quarterdeck.core.query import Match, Op, Value
+from quarterdeck.core.query import Match, Op, Value, wildcards
 from quarterdeck.inventory.catalogue import AttributeSpec
 from quarterdeck.inventory.models import Kind
-from quarterdeck.inventory.queries.operands import as_number, as_pattern, as_time, bounds
+from quarterdeck.inventory.queries.operands import as_number, as_regex, as_time, bounds
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
@@ -76,8 +76,9 @@ def _in_list(text: Func, match: Match) -> Q:
     """A list is scanned as its JSON text: a value stands in it between quotes, a number between commas."""
     found = Q(pk__in=[])
     for value in match.values:
-        middle = r"[^\"]*".join(re.sub(r"([^\w\s])", r"\\\1", piece.lower()) for piece in value.pieces)
-        pattern = rf"(\"{middle}\"|[\[, :]{middle}[\],}}])"
+        quoted = wildcards(value, r"[^\"]", vendor=connection.vendor)
+        bare = wildcards(value, r"[^ ,:\"\[\]{}]", vendor=connection.vendor)
+        pattern = rf"(\"{quoted}\"|[\[, :]{bare}[\],}}])"
         found |= Q(Regex(Cast(Lower(text), TextField()), pattern))
     return found
 
@@ -110,7 +111,7 @@ def _texts(spec: AttributeSpec, text: Any, match: Match) -> Q:
     found = Q(In(text, plain)) if len(plain) > 1 else Q(Exact(text, plain[0])) if plain else Q(pk__in=[])
     for value in match.values:
         if value.is_pattern:
-            found |= Q(Regex(text, as_pattern(value).pattern))
+            found |= Q(Regex(text, as_regex(value)))
     return found
 
 

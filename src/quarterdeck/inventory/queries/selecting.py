@@ -11,6 +11,7 @@ words                                  the full-text index
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from quarterdeck.inventory.queries.operands import (
     as_address_range,
     as_number,
     as_pattern,
+    as_regex,
     as_time,
     bounds,
 )
@@ -76,6 +78,9 @@ def label_names() -> set[str]:
 def in_index(**conditions: Any) -> Q:
     """Return the items that have a row in the side index."""
     return Q(pk__in=ItemIndex.objects.filter(**conditions).values("item_id"))
+
+
+_ID = re.compile(r"#[0-9]{1,18}")
 
 
 class ItemFields:
@@ -190,9 +195,7 @@ class ItemFields:
         for value in match.values:
             if value.is_pattern:
                 found |= (
-                    Q(**{f"{column}__iregex": as_pattern(value).pattern})
-                    if value.pieces[0] == ""
-                    else _like(column, value, fold)
+                    Q(**{f"{column}__iregex": as_regex(value)}) if value.pieces[0] == "" else _like(column, value, fold)
                 )
         return found
 
@@ -297,7 +300,7 @@ class ItemFields:
 
 def _named(match: Match) -> Any:
     """Return the ids of the items that the values name (or number, as `#12`)."""
-    ids = [int(value.text[1:]) for value in match.values if value.text[:1] == "#" and value.text[1:].isdigit()]
+    ids = [int(value.text[1:]) for value in match.values if _ID.fullmatch(value.text)]
     plain = [value.text.lower() for value in match.values if not value.is_pattern]
     found = Q(field="name", text__in=plain)
     for value in match.values:
@@ -315,9 +318,7 @@ def _text_pattern(column: str, value: Value) -> Q:
     if pieces[0]:
         conditions &= Q(**{f"{column}__gte": pieces[0], f"{column}__lt": pieces[0] + "\U0010ffff"})
     if len(pieces) > 2 or pieces[-1] or not pieces[0]:
-        conditions &= (
-            Q(**{f"{column}__regex": as_pattern(value).pattern}) if len(pieces) > 2 else _edges(column, pieces)
-        )
+        conditions &= Q(**{f"{column}__regex": as_regex(value)}) if len(pieces) > 2 else _edges(column, pieces)
     return conditions
 
 
@@ -333,7 +334,7 @@ def _like(column: str, value: Value, fold: Callable[[str], str]) -> Q:
     first = fold(value.pieces[0])
     found = Q(**{f"{column}__gte": first, f"{column}__lt": first + "\U0010ffff"})
     if len(value.pieces) > 2 or value.pieces[-1]:
-        found &= Q(**{f"{column}__iregex": as_pattern(value).pattern})
+        found &= Q(**{f"{column}__iregex": as_regex(value)})
     return found
 
 
