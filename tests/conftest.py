@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import tempfile
 
+import pytest
+
+if settings_module := os.environ.get("DJANGO_SETTINGS_MODULE"):
+    raise pytest.UsageError(
+        f"unset DJANGO_SETTINGS_MODULE (found {settings_module}): the tests choose a data directory first"
+    )
 os.environ["QD_DATA"] = tempfile.mkdtemp(prefix="quarterdeck-test-")
 os.environ.setdefault("QD_LOG_LEVEL", "warning")
 # pytest-django would read the settings before this file when they were named in pyproject.toml: with the data directory
 # of the person who runs the tests.
 os.environ["DJANGO_SETTINGS_MODULE"] = "quarterdeck.conf.settings"
 import django
-import pytest
 from django.conf import settings
 from django.test import SimpleTestCase
 
 django.setup()
+# Processes of pytest-xdist inherit the environment; each is to make a data directory of its own, here.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 # People are made in nearly every test, and Argon2 is slow on purpose. The test of the real hasher puts it back.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.DATA.joinpath("static").mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,13 @@ def test_only_what_is_old_enough_is_archived(log: Log) -> None:
     assert AuditEvent.objects.count() == len(log)
 
 
+def test_nothing_is_archived_that_the_receiver_has_not_got(log: Log) -> None:
+    segment = archive_before(later(), last_seq=log[3].seq)
+    assert segment is not None
+    assert segment.last_seq == log[3].seq
+    assert archive_before(later(), last_seq=log[3].seq) is None
+
+
 def test_a_segment_has_no_holes_when_the_clock_was_set_back(log: Log) -> None:
     drop_guard()
     ahead = int((datetime.now(UTC) + timedelta(days=1)).timestamp() * 1_000_000)

@@ -53,12 +53,10 @@ def test_it_loses_and_doubles_nothing_when_a_worker_is_killed(queue: Queue) -> N
     for name in sorted(names):
         queue.send("lab.hold", name, 0.3)
     wait_until(lambda: len(queue.marks()) >= 4, "some tasks")
-    done_before = queue.marks()
     worker.kill()
     queue.start_worker(concurrency=2)
     queue.wait_marks(names)
-    assert {name: queue.attempts(name) for name in done_before} == dict.fromkeys(done_before, 1)
-    # Two ran and two were prefetched when it was killed; nothing else may have been started twice.
+    # Two ran, or had just ended without the broker knowing, and two were prefetched when it was killed.
     assert sum(queue.attempts(name) - 1 for name in names) <= 4
 
 

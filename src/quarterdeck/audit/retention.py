@@ -22,9 +22,10 @@ SEGMENT_EVENTS = 50_000
 _COLUMNS = (*chain.HASHED_FIELDS, "prev_hash", "hash")
 
 
-def archive_before(moment: datetime) -> Segment | None:
+def archive_before(moment: datetime, *, last_seq: int | None = None) -> Segment | None:
     """Move the oldest events from before `moment`, at most 50,000, to a file; None when there are none.
 
+    `last_seq` bounds how far, so that nothing leaves which a syslog receiver has not got yet.
     The triggers let only events go that a segment covers; the segment is signed before the rows leave.
     """
     limit_us = int(moment.timestamp() * 1_000_000)
@@ -33,6 +34,8 @@ def archive_before(moment: datetime) -> Segment | None:
     events = AuditEvent.objects.order_by("seq")
     if first_kept is not None:
         events = events.filter(seq__lt=first_kept)
+    if last_seq is not None:
+        events = events.filter(seq__lte=last_seq)
     rows = [dict(zip(_COLUMNS, row, strict=True)) for row in events.values_list(*_COLUMNS)[:SEGMENT_EVENTS]]
     if not rows:
         return None

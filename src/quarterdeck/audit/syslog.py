@@ -45,6 +45,11 @@ def forward(receiver: str) -> int:
     return sent
 
 
+def sent_until(receiver: str) -> int:
+    """Return the number of the last event that `receiver` has got; 0 for none."""
+    return Forwarding.objects.filter(receiver=receiver).values_list("seq", flat=True).first() or 0
+
+
 def message(event: AuditEvent) -> bytes:
     """Return the RFC 5424 message of an event: structured data for filters, the whole event as JSON."""
     priority = _FACILITY_AUDIT * 8 + _SEVERITY[event.result]

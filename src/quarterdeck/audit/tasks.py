@@ -30,5 +30,7 @@ def forward() -> None:
 
 @shared_task(name="audit.archive", ignore_result=True)  # type: ignore[untyped-decorator]
 def archive() -> None:
-    while retention.archive_before(now() - timedelta(days=settings.QD["audit_retention_days"])):
+    receiver = settings.QD["audit_syslog_url"]
+    last_seq = syslog.sent_until(receiver) if receiver else None
+    while retention.archive_before(now() - timedelta(days=settings.QD["audit_retention_days"]), last_seq=last_seq):
         pass

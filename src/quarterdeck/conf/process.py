@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from quarterdeck.conf.logs import configure
@@ -16,17 +17,21 @@ def begin(name: str, data: Path) -> dict[str, Setting]:
     if supervisor := os.environ.get("QD_SUPERVISOR"):
         die_with_parent(int(supervisor))
     if name != "engine":
-        _without_numpy()
+        sys.meta_path.insert(0, _NoNumpy())
     settings = load()
     secrets = [str(setting.value) for setting in settings.values() if setting.option.secret and setting.value]
     configure(data, name, str(settings["log_level"].value), secrets)
     return settings
 
 
-def _without_numpy() -> None:
-    """Make `import numpy` fail in this process. It is installed because chDB, in the engine, needs it.
+class _NoNumpy(MetaPathFinder):
+    """Says that numpy is not installed.
 
-    openpyxl and others load it wherever they find it, 20 MB and 0.2 s in each process, and use it for nothing of ours.
-    None in `sys.modules` is Python's documented way: https://docs.python.org/3/reference/import.html#the-module-cache
+    It is, because chDB in the engine needs it; openpyxl and others load it wherever they find it, 20 MB and 0.2 s in
+    each process, and use it for nothing of ours. A None in `sys.modules` would do the same for them, but psycopg takes
+    any entry there for the module.
     """
-    sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "numpy":
+            raise ModuleNotFoundError("numpy is for the engine's process only", name="numpy")

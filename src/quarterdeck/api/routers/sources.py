@@ -12,6 +12,7 @@ from quarterdeck.access.checks import require
 from quarterdeck.api.auth import identify
 from quarterdeck.api.shapes import Json, Line, moment
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.actions import request_sync
 from quarterdeck.inventory.models import SyncRun
 
 router = Router()
@@ -54,3 +55,10 @@ def sync_runs(
     """List the last passes of all sources, or of one, newest first."""
     require(identify(request), "inventory.view")
     return {"items": [_row(run) for run in queries.sync_runs(source=source, limit=limit)]}
+
+
+@router.post("/sync-runs", response={202: None})
+def start_sync(request: HttpRequest) -> tuple[int, None]:
+    """Queue a pass over all sources now. The passes appear in the list when they begin."""
+    request_sync(identify(request))
+    return 202, None

@@ -5,7 +5,7 @@ from quarterdeck.inventory.actions.drifting import accept_drift, acknowledge_dri
 from quarterdeck.inventory.actions.items import bulk_update, create_item, purge, restore, trash, update_item
 from quarterdeck.inventory.actions.merging import decide, merge, propose, split, unmerge
 from quarterdeck.inventory.actions.relations import add_event, relate, unrelate
-from quarterdeck.inventory.actions.sync import note_sync, retire_absent
+from quarterdeck.inventory.actions.sync import note_sync, request_sync, retire_absent
 from quarterdeck.inventory.actions.types import (
     export_types,
     import_types,
@@ -39,6 +39,7 @@ __all__ = [
     "relate",
     "remove_attribute",
     "remove_type",
+    "request_sync",
     "restore",
     "retire_absent",
     "reveal_secret",

@@ -12,6 +12,7 @@ from quarterdeck.access.checks import action
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
+from quarterdeck.core.later import later
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.found import Applied
 from quarterdeck.inventory.models import Identity, Item, Lifecycle, Observation, SyncRun, TimelineEvent
@@ -159,3 +160,10 @@ def retire_absent(actor: Actor) -> int:
         Identity.objects.filter(item_id__in=ids).delete()
         record(actor, "inventory.retire", None, f"{count} items retired", after={"count": count})
     return count
+
+
+@action("inventory.edit")
+def request_sync(actor: Actor) -> None:
+    """Queue a pass over all sources now, as the schedule does every few minutes."""
+    later("inventory.sync_sources")
+    record(actor, "inventory.request_sync")

@@ -65,6 +65,7 @@ TITLES: dict[str, str | Promise] = {
     "inventory.set_attribute": _("Changed an attribute's definition"),
     "inventory.set_type": _("Changed a type"),
     "inventory.split": _("Split an item"),
+    "inventory.request_sync": _("Asked for a reading of the sources"),
     "inventory.sweep": _("Marked items as missing"),
     "inventory.sync": _("Noted a pass of a source"),
     "inventory.trash": _("Moved items to the trash"),

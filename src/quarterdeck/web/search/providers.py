@@ -6,17 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quarterdeck.access.checks import may
+from quarterdeck.access.models import User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory import queries
 from quarterdeck.web.navigation import entries_for
 
 HITS_PER_PROVIDER = 7
+_AUDIT_FROM_CHARACTERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +83,34 @@ def _actions(actor: Actor, text: str, limit: int) -> list[Hit]:
     ]
 
 
+def _types(actor: Actor, text: str, limit: int) -> list[Hit]:
+    found = [spec for spec in queries.catalogue().types.values() if _matches(text, spec.title, spec.code)]
+    return [Hit(spec.title, reverse("web:type", args=[spec.code]), spec.icon, spec.code) for spec in found[:limit]]
+
+
+def _people(actor: Actor, text: str, limit: int) -> list[Hit]:
+    words = Q(username__icontains=text) | Q(email__icontains=text)
+    found = User.objects.filter(words).order_by("username")[:limit] if text.strip() else []
+    return [Hit(user.username, reverse("web:user", args=[user.pk]), "users", user.email) for user in found]
+
+
+def _audit(actor: Actor, text: str, limit: int) -> list[Hit]:
+    """One line that leads to the log: what is said of `text` there is told best by the log's own page."""
+    if len(text.strip()) < _AUDIT_FROM_CHARACTERS:
+        return []
+    title = _('Search the audit log for "%(text)s"') % {"text": text.strip()}
+    quoted = '"' + text.strip().replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return [Hit(title, f"{reverse('web:audit')}?{urlencode({'q': quoted})}", "shield-check")]
+
+
 PROVIDERS: tuple[Provider, ...] = (
     Provider(gettext_lazy("Items"), "inventory.view", _items),
     Provider(gettext_lazy("Pages"), "", _pages),
     Provider(gettext_lazy("Saved views"), "inventory.view", _views),
+    Provider(gettext_lazy("Types"), "inventory.view", _types),
+    Provider(gettext_lazy("People"), "access.view", _people),
     Provider(gettext_lazy("Actions"), "", _actions),
+    Provider(gettext_lazy("Audit"), "audit.view", _audit),
 )
 
 

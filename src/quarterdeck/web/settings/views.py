@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from quarterdeck.access.checks import may
 from quarterdeck.core.errors import TooMany, Unavailable
-from quarterdeck.core.later import later
+from quarterdeck.inventory.actions import request_sync
 from quarterdeck.inventory.connectors.passes import connectors
 from quarterdeck.inventory.models import SyncRun
 from quarterdeck.telemetry.status import engine_status
@@ -92,6 +92,6 @@ def sources(request: PageRequest) -> HttpResponse:
 @page("inventory.edit")
 def sync(request: PageRequest) -> HttpResponseBase:
     """Queue a pass over all sources, as the schedule does."""
-    later("inventory.sync_sources")
+    request_sync(request.actor)
     messages.success(request, _("The sources are being read. The list below shows each pass when it has begun."))
     return redirect("web:sources")
