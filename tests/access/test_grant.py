@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from tests.people import actor as acting
@@ -216,6 +217,20 @@ def test_a_token_makes_none_that_can_do_more_than_itself(owner: Actor) -> None:
         actions.create_token(token_actor(token), "child", ["admin"])
     child, _plain = actions.create_token(token_actor(token), "child", ["viewer"])
     assert child.user == token.user
+
+
+def test_a_token_makes_none_that_outlives_it(owner: Actor) -> None:
+    end = now() + timedelta(hours=1)
+    token, _plain = actions.create_token(owner, "ci", ["viewer"], expires_at=end)
+    for wanted, given in ((None, end), (end + timedelta(days=1), end), (end - timedelta(minutes=1),) * 2):
+        assert actions.create_token(token_actor(token), "child", ["viewer"], expires_at=wanted)[0].expires_at == given
+
+
+def test_work_that_a_token_queued_ends_with_the_token(owner: Actor) -> None:
+    token, _plain = actions.create_token(owner, "ci", ["viewer"], expires_at=now() + timedelta(hours=1))
+    assert may(token_actor(token), "inventory.view")
+    Token.objects.update(expires_at=now() - timedelta(seconds=1))
+    assert not may(token_actor(token), "inventory.view")
 
 
 def test_a_role_names_verbs_that_exist(owner: Actor) -> None:

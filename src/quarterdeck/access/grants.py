@@ -10,6 +10,7 @@ from django.db.models import Model, Q
 from quarterdeck.access import registry, scopes
 from quarterdeck.access.models import Role, Token, User
 from quarterdeck.audit.actor import Actor, ActorKind
+from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadQuery
 
 NOTHING = Q(pk__in=[])
@@ -52,7 +53,8 @@ def user_grants(user_id: int) -> tuple[Grant, ...]:
 
 
 def _token_holders(token_id: int) -> Holders:
-    token = Token.objects.filter(pk=token_id, revoked_at=None).first()
+    alive = Q(expires_at=None) | Q(expires_at__gt=now())  # work that it queued may come later than its end
+    token = Token.objects.filter(alive, pk=token_id, revoked_at=None).first()
     if token is None:
         return ((),)
     own = _grants(token.roles.all())

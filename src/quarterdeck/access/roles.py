@@ -105,7 +105,8 @@ def create_token(
 ) -> tuple[Token, str]:
     """Create a token and return it with its text, which is shown this once.
 
-    A person's token belongs to them unless they manage access and name somebody else; it never exceeds its owner.
+    A person's token belongs to them unless they manage access and name somebody else; it never exceeds its owner. One
+    that is made by a token ends with it at the latest, so that who finds a token cannot keep what it gives.
     """
     if not name.strip():
         raise BadInput(_("a token needs a name"), field="name")
@@ -115,6 +116,7 @@ def create_token(
         raise BadInput(_("the token would be expired already"), field="expires_at")
     found = [role_named(role) for role in roles]
     require_no_more_than_own(actor, found)
+    expires_at = _no_later_than(_end_of(actor), expires_at)
     plain = new_token()
     token = Token.objects.create(
         name=name.strip(), digest=digest(plain), hint=plain[: len(PREFIX) + 6], user=_owner(actor, user),
@@ -123,6 +125,15 @@ def create_token(
     token.roles.set(found)
     record(actor, "access.create_token", token, after={"roles": list(roles), "expires_at": expires_at})
     return token, plain
+
+
+def _end_of(actor: Actor) -> datetime | None:
+    """Return when the actor's own token ends; None for never, and for who is no token."""
+    return Token.objects.get(pk=int(actor.id)).expires_at if actor.kind is ActorKind.TOKEN else None
+
+
+def _no_later_than(end: datetime | None, wanted: datetime | None) -> datetime | None:
+    return wanted if end is None else end if wanted is None else min(end, wanted)
 
 
 def _owner(actor: Actor, user: User | None) -> User | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema, Status
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from typing_extensions import TypedDict
 
 from quarterdeck.access import actions, roles
@@ -49,7 +48,7 @@ class TokenPage(Schema):
 class NewToken(Body):
     name: str = Field(min_length=1, max_length=120)
     roles: list[Line] = Field(min_length=1, max_length=100)
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
 
 
 def _row(token: Token) -> TokenRow:
