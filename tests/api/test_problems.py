@@ -120,6 +120,13 @@ def test_a_busy_database_asks_to_come_back(admin: ApiClient, monkeypatch: pytest
     assert int(response["Retry-After"]) > 0
 
 
+def test_it_refuses_times_without_a_zone_and_forged_cursors(admin: ApiClient) -> None:
+    token = {"name": "x", "roles": ["viewer"], "expires_at": "2099-01-01T00:00:00"}
+    problem_of(admin.call("POST", "/tokens", token), 422, "bad_input")
+    for cursor in ("2026-01-01T00:00:00~-5", "2026-01-01~x", "9999-12-31T23:59:59.999999Z~0"):
+        problem_of(admin.call("GET", f"/timeline?after={cursor}"), 422, "bad_input")
+
+
 def test_it_keeps_the_callers_request_id(admin: ApiClient) -> None:
     assert admin.call("GET", "/me", X_Request_ID="trace-0123456789")["X-Request-ID"] == "trace-0123456789"
     made = admin.call("GET", "/me", X_Request_ID="bad id\twith<html>")["X-Request-ID"]

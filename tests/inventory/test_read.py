@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import pytest
@@ -262,6 +263,19 @@ def test_pages_are_complete_and_in_order_at_any_size(sync: Sync, sort: str) -> N
 def test_a_forged_cursor_is_refused(fleet: None, cursor: str) -> None:
     with pytest.raises(BadInput):
         page(items(SYSTEM), cursor, 5)
+
+
+@pytest.mark.parametrize("sort", ["name", "-last_seen", "type"])
+@pytest.mark.parametrize("values", ["[null,1]", "[true,1]", "[1.5,1]", '["a\\u0000b",1]', '["2026-01-01","x"]'])
+def test_a_cursor_of_values_that_a_column_never_has_is_refused(fleet: None, sort: str, values: str) -> None:
+    cursor = base64.urlsafe_b64encode(values.encode()).decode().rstrip("=")
+    with pytest.raises(BadInput):
+        page(items(SYSTEM, "", sort), cursor, 5)
+
+
+def test_a_cursor_of_a_time_is_one(fleet: None) -> None:
+    with pytest.raises(BadInput):
+        page(items(SYSTEM, "", "last_seen"), "WyJnYXJiYWdlIiwxXQ", 5)
 
 
 def test_an_unknown_order_is_refused(fleet: None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from quarterdeck.api.auth import identify
 from quarterdeck.api.paging import After, Limit, id_cursor, page
@@ -27,6 +27,7 @@ from quarterdeck.api.shapes.items import (
 from quarterdeck.core.errors import BadInput
 from quarterdeck.inventory import actions, queries
 from quarterdeck.inventory.models import Item
+from quarterdeck.inventory.values import moment as moment_of
 
 router = Router()
 # What one read of the timeline returns at most.
@@ -49,7 +50,7 @@ class NewEvent(Body):
     title: str = Field(min_length=1, max_length=255)
     detail: dict[str, Json] = Field(default_factory=dict, max_length=1000)
     severity: str = Field("info", max_length=8)
-    at: datetime | None = None
+    at: AwareDatetime | None = None
 
 
 def _position(after: str) -> tuple[datetime | None, int]:
@@ -58,7 +59,9 @@ def _position(after: str) -> tuple[datetime | None, int]:
         return None, 0
     text, _tilde, shown = after.partition("~")
     try:
-        return datetime.fromisoformat(text) + timedelta(microseconds=1), int(shown)
+        if not shown.isdecimal():
+            raise ValueError(shown)
+        return moment_of(text) + timedelta(microseconds=1), int(shown)
     except (ValueError, OverflowError, TypeError):
         raise BadInput(
             _("not a cursor of this list"), hint=_("send the `next` of the page before"), field="after"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -21,8 +21,10 @@ from quarterdeck.core.query import Node, compile_q, mentions, parse
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, ItemIndex, Lifecycle
 from quarterdeck.inventory.queries.selecting import ItemFields
+from quarterdeck.inventory.values import moment
 
 SORTS = ("name", "type", "state", "env", "last_seen", "first_seen", "updated_at", "id", "owner", "region", "lifecycle")
+_TIMES = ("last_seen", "first_seen", "updated_at")
 HIDDEN = (Lifecycle.RETIRED.value, Lifecycle.TRASHED.value)
 MAX_PAGE = 1000
 # SQLite refuses an expression deeper than 1,000.
@@ -123,9 +125,17 @@ def _behind(order: Sequence[str], values: Sequence[Any]) -> Q:
         if len(names) == 1:
             return Q(**{f"{names[0]}__{operators[0]}": int(values[0])})
         first, key = f"{names[0]}__{operators[0]}", f"{names[1]}__{operators[1]}"
-        return Q(**{f"{first}e": values[0]}) & (Q(**{first: values[0]}) | Q(**{key: int(values[1])}))
-    except (TypeError, ValueError):
+        value = _as_of(names[0], values[0])
+        return Q(**{f"{first}e": value}) & (Q(**{first: value}) | Q(**{key: int(values[1])}))
+    except (TypeError, ValueError, OverflowError):
         raise BadInput(_("This is not a page's cursor."), hint=_("Start from the first page."), field="after") from None
+
+
+def _as_of(column: str, value: Any) -> str | datetime:
+    """Return a cursor's value of a column; raises ValueError for one that the column could not have."""
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError(value)
+    return moment(value) if column in _TIMES else value
 
 
 def get_item(actor: Actor, pk: int) -> Item:
