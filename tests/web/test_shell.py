@@ -63,6 +63,14 @@ def test_the_policy_allows_no_inline_script_and_its_nonce_is_new_each_time(as_ow
     assert nonce[1] not in second.headers["Content-Security-Policy"]
 
 
+def test_no_page_is_kept_by_a_shared_cache_and_built_files_are(as_owner: Client, client: Client) -> None:
+    for page in (as_owner.get(reverse("web:overview")), client.get(reverse("account_login"))):
+        assert {"private", "no-store"} & {part.strip() for part in page.headers["Cache-Control"].split(",")}
+    picture = client.get("/static/favicon.svg")
+    picture.close()
+    assert "private" not in picture.headers["Cache-Control"]
+
+
 def test_the_theme_of_the_cookie_is_in_the_first_byte_so_that_nothing_flashes(as_owner: Client) -> None:
     as_owner.cookies["qd_theme"] = "dark"
     assert 'data-bs-theme="dark"' in as_owner.get(reverse("web:overview")).content.decode()

@@ -1,4 +1,4 @@
-"""What holds for every page: a Content-Security-Policy with a nonce, and errors that a person can act on."""
+"""What holds for every page: a Content-Security-Policy with a nonce, no shared caches, and errors that a person can act on."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", _policy(nonce))
         response.headers.setdefault("Referrer-Policy", "same-origin")
+        # A page is one person's: no proxy keeps it, and after they signed out the browser asks before it shows it.
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         return response
 
 
