@@ -10,9 +10,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from tests.inventory.conftest import Sync, host
 
-from quarterdeck.audit.actor import SYSTEM, Actor
+from quarterdeck.access.actions import create_token
+from quarterdeck.audit.actor import SYSTEM, Actor, ActorKind
 from quarterdeck.core.errors import BadInput, BadQuery, NotFound
-from quarterdeck.inventory.actions import set_attribute, update_item
+from quarterdeck.inventory.actions import add_event, save_view, set_attribute, update_item
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.queries import (
@@ -31,6 +32,7 @@ from quarterdeck.inventory.queries import (
     relations,
     search,
     timeline,
+    views,
 )
 
 pytestmark = pytest.mark.django_db
@@ -396,6 +398,31 @@ def test_history_timeline_and_observations_of_an_item(owner: Actor, item: Item) 
     )
     assert [row.source for row in observations(item)] == ["cloud"]
     assert list(timeline(SYSTEM, item)) == []
+
+
+def test_a_query_tells_no_names_of_items_that_one_may_not_see(sync: Sync, owner: Actor, teammate: Actor) -> None:
+    targets = [("runs_on", "host", "seen"), ("runs_on", "host", "hidden")]
+    sync(host("a", env="prod", relations=targets), host("seen", env="prod"),
+         host("hidden", env="test", labels={"hidden-label": "x"}))  # fmt: skip
+    for q, found in (("runs_on:hid*", [0, 1]), ("runs_on:se*", [1, 1]), ("runs_on:hidden", [0, 1])):
+        assert [items(who, q).count() for who in (teammate, owner)] == found
+    assert [len(completions(who, "label.hid")) for who in (teammate, owner)] == [0, 1]
+    for who, hint in ((owner, True), (teammate, False)):
+        with pytest.raises(BadQuery) as refused:
+            items(who, "hidden-labl:x")
+        assert ('did you mean "hidden-label"?' in refused.value.hint) is hint
+
+
+def test_events_of_the_fleet_are_for_who_may_see_items(owner: Actor, teammate: Actor, stranger: Actor) -> None:
+    add_event(SYSTEM, None, "engine.full", "the disk is full")
+    assert [timeline(who).count() for who in (owner, teammate, stranger)] == [1, 1, 0]
+
+
+def test_the_views_of_a_token_are_not_those_of_another_of_its_name(owner: Actor) -> None:
+    mine, other = (Actor(ActorKind.TOKEN, "token:ci", str(create_token(owner, "ci", ["viewer"])[0].pk)) for _n in "ab")
+    save_view(mine, "Mine", "env:prod")
+    assert [view.title for view in views(mine)] == ["Mine"]
+    assert list(views(other)) == []
 
 
 def test_history_names_only_the_related_items_that_one_may_see(sync: Sync, owner: Actor, teammate: Actor) -> None:

@@ -14,6 +14,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, Denied, NotFound
 from quarterdeck.inventory.models import SavedView
 from quarterdeck.inventory.queries.items import condition, order_of
+from quarterdeck.inventory.queries.looking import view_owner
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
 
@@ -44,7 +45,7 @@ def save_view(
     row = SavedView.objects.filter(slug=slug).first() if slug else None
     if row is not None:
         _require_own(actor, row)
-    view = row or SavedView(slug=_slug(slug, title), owner=actor.name[:150])
+    view = row or SavedView(slug=_slug(slug, title), owner=view_owner(actor))
     view.title, view.query, view.sort, view.shared = title.strip(), query, sort, shared
     view.columns = [str(column)[:140] for column in columns][:100]
     view.save()
@@ -65,9 +66,9 @@ def _slug(wanted: str, title: str) -> str:
 
 
 def _require_own(actor: Actor, view: SavedView) -> None:
-    if view.owner != actor.name and not (view.shared and may(actor, "inventory.edit")):
+    if view.owner != view_owner(actor) and not (view.shared and may(actor, "inventory.edit")):
         raise Denied(
-            _('The view "%(title)s" belongs to somebody else.') % {"title": view.title},
+            _('The view "%(title)s" belongs to somebody else.') % {"title": view.title if view.shared else view.slug},
             hint=_("Save it under another name."),
         )
 
@@ -76,7 +77,7 @@ def _require_own(actor: Actor, view: SavedView) -> None:
 def delete_view(actor: Actor, slug: str) -> None:
     """Delete an own view, or a shared one with the right to edit. Raises NotFound, Denied."""
     view = SavedView.objects.filter(slug=slug).first()
-    if view is None or (view.owner != actor.name and not view.shared):
+    if view is None or (view.owner != view_owner(actor) and not view.shared):
         raise NotFound(_('There is no view "%(slug)s".') % {"slug": slug[:60]}, hint=_("See the list of views."))
     _require_own(actor, view)
     record(actor, "inventory.delete_view", view, view.title)

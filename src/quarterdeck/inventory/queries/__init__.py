@@ -25,6 +25,7 @@ from quarterdeck.inventory.queries.looking import (
     relations,
     sync_runs,
     timeline,
+    view_owner,
     views,
 )
 from quarterdeck.inventory.queries.searching import Completion, completions, search
@@ -67,5 +68,6 @@ __all__ = [
     "sync_runs",
     "targets",
     "timeline",
+    "view_owner",
     "views",
 ]

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import visible
-from quarterdeck.audit.actor import Actor
+from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, BadQuery, NotFound, TooMany
 from quarterdeck.core.names import did_you_mean
@@ -36,9 +36,9 @@ def condition(text: str) -> Q:
     return compiled(parse(text))
 
 
-def compiled(node: Node) -> Q:
+def compiled(node: Node, actor: Actor = SYSTEM) -> Q:
     """Return what the query selects. Raises BadQuery, also for lists of which each value is a condition of its own."""
-    found = compile_q(node, ItemFields(catalogue()))
+    found = compile_q(node, ItemFields(catalogue(), actor))
     if (count := _count(found)) > _MAX_CONDITIONS:
         raise BadQuery(
             _("The query has %(found)d terms, at most %(limit)d are allowed.")
@@ -58,7 +58,7 @@ def items(actor: Actor, q: str = "", sort: str = "", *, verb: str = "inventory.v
     Retired and trashed items are left out unless the query asks for `lifecycle`. Raises BadQuery, BadInput.
     """
     node = parse(q)
-    found = Item.objects.filter(compiled(node))
+    found = Item.objects.filter(compiled(node, actor))
     if not mentions(node, "lifecycle"):
         found = found.exclude(lifecycle__in=HIDDEN)
     return visible(actor, verb, found).order_by(*order_of(sort)).select_related("type")

@@ -9,9 +9,9 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from quarterdeck.access.checks import visible
+from quarterdeck.access.checks import may, visible
 from quarterdeck.access.grants import allowed
-from quarterdeck.audit.actor import Actor
+from quarterdeck.audit.actor import Actor, ActorKind
 from quarterdeck.inventory.models import (
     Change,
     Drift,
@@ -166,7 +166,7 @@ def timeline(
         rows = rows.filter(item=item)
     else:
         mine = Q(item_id__in=items(actor, q or "lifecycle:*").order_by().values("pk"))
-        rows = rows.filter(mine if q else mine | Q(item=None))
+        rows = rows.filter(mine | Q(item=None) if not q and may(actor, "inventory.view") else mine)
     return rows.select_related("item").order_by("-at", "-pk")
 
 
@@ -276,7 +276,12 @@ def proposals(actor: Actor) -> QuerySet[MergeProposal]:
 
 def views(actor: Actor) -> QuerySet[SavedView]:
     """Return the actor's own saved views and the shared ones."""
-    return SavedView.objects.filter(Q(shared=True) | Q(owner=actor.name))
+    return SavedView.objects.filter(Q(shared=True) | Q(owner=view_owner(actor)))
+
+
+def view_owner(actor: Actor) -> str:
+    """Return the name under which an actor's views are kept; tokens choose their names freely, so they get the id."""
+    return f"{actor.name[:120]}#{actor.id}" if actor.kind is ActorKind.TOKEN else actor.name[:150]
 
 
 def sync_runs(*, source: str = "", limit: int = 50) -> list[SyncRun]:

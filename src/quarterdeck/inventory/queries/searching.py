@@ -98,16 +98,16 @@ def completions(actor: Actor, text: str, cursor: int | None = None, limit: int =
         open_field = re.search(r"([\w.\-/]+):\([^()]*$", text[:start])
         if open_field:
             return _value_completions(actor, open_field[1], typed, start, cursor, limit)
-        return _field_completions(typed, start, cursor, limit)
+        return _field_completions(actor, typed, start, cursor, limit)
     return _value_completions(actor, field, value, start + len(field) + 1, cursor, limit)
 
 
-def _field_completions(typed: str, start: int, end: int, limit: int) -> list[Completion]:
+def _field_completions(actor: Actor, typed: str, start: int, end: int, limit: int) -> list[Completion]:
     fields = catalogue().fields
     names: dict[str, tuple[str, str]] = dict.fromkeys(BUILTIN_FIELDS, ("field", ""))
     names.update((code, ("attribute", specs[0].title)) for code, specs in fields.items())
     names.update((name, ("relation", "")) for name in USUAL_RELATIONS)
-    names.update((LABEL + name, ("label", "")) for name in label_names())
+    names.update((LABEL + name, ("label", "")) for name in label_names(actor))
     low = typed.lower()
     near = [name for name in names if name.startswith(low)] + [name for name in names if low and low in name[1:]]
     return [Completion(f"{name}:", start, end, *names[name]) for name in dict.fromkeys(near)][:limit]

@@ -19,11 +19,14 @@ from typing import Any
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from quarterdeck.access.checks import visible
+from quarterdeck.access.grants import allowed
+from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.core.query import Match, Op, Text, Value
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeCatalogue
-from quarterdeck.inventory.models import Drift, ItemIndex, Kind, Lifecycle, MergeProposal, Relation, State
+from quarterdeck.inventory.models import Drift, Item, ItemIndex, Kind, Lifecycle, MergeProposal, Relation, State
 from quarterdeck.inventory.queries.operands import (
     as_address_range,
     as_number,
@@ -61,11 +64,14 @@ def relation_types() -> frozenset[str]:
     return USUAL_RELATIONS | frozenset(Relation.objects.order_by().values_list("type", flat=True).distinct())
 
 
-def label_names() -> set[str]:
-    """Return the names of all labels. One step per name in the index, however many items have it."""
+def label_names(actor: Actor = SYSTEM) -> set[str]:
+    """Return the names of the labels of items that `actor` may see: one step per name in the index, however many items
+    have it."""
     found: set[str] = set()
     last = LABEL
     rows = ItemIndex.objects.order_by("field").values_list("field", flat=True)
+    if allowed(actor, "inventory.view", Item):
+        rows = rows.filter(item__in=visible(actor, "inventory.view", Item.objects.all()))
     while len(found) < 5_000:
         name = rows.filter(field__gt=last, field__lt=LABEL + "\U0010ffff").first()
         if name is None:
@@ -84,10 +90,15 @@ _ID = re.compile(r"#[0-9]{1,18}")
 
 
 class ItemFields:
-    """Fields of items, as `compile_q` asks for them."""
+    """Fields of items, as `compile_q` asks for them.
 
-    def __init__(self, catalogue: TypeCatalogue) -> None:
+    What an item is related or refers to is found by name among the items that `actor` may see: a query must not tell
+    the names of others. The scope of a role is nobody's query, and knows all.
+    """
+
+    def __init__(self, catalogue: TypeCatalogue, actor: Actor = SYSTEM) -> None:
         self.catalogue = catalogue
+        self.actor = actor
         self._special: Mapping[str, Callable[[Match], Q]] = {
             "type": self._type,
             "group": self._group,
@@ -126,7 +137,7 @@ class ItemFields:
         raise self._unknown(match)
 
     def _unknown(self, match: Match) -> BadQuery:
-        known = [*BUILTIN_FIELDS, *self.catalogue.fields, *relation_types(), *label_names()]
+        known = [*BUILTIN_FIELDS, *self.catalogue.fields, *relation_types(), *label_names(self.actor)]
         return BadQuery(
             _('There is no field "%(field)s".') % {"field": match.field},
             hint=did_you_mean(match.field, known)
@@ -263,15 +274,29 @@ class ItemFields:
 
     def _reference(self, spec: AttributeSpec, match: Match) -> Q:
         self._only_equal(match)
-        targets = _named(match)
+        targets = self._named(match)
         return Q(pk__in=ItemIndex.objects.filter(field=spec.code, number__in=targets).values("item_id"))
 
     def _relation(self, match: Match) -> Q:
         rows = Relation.objects.filter(type=match.field)
         if match.op is not Op.PRESENT:
             self._only_equal(match)
-            rows = rows.filter(dst_id__in=_named(match))
+            rows = rows.filter(dst_id__in=self._named(match))
         return Q(pk__in=rows.values("src_id"))
+
+    def _named(self, match: Match) -> Any:
+        """Return the ids of the items that the values name (or number, as `#12`)."""
+        ids = [int(value.text[1:]) for value in match.values if _ID.fullmatch(value.text)]
+        plain = [value.text.lower() for value in match.values if not value.is_pattern]
+        found = Q(field="name", text__in=plain)
+        for value in match.values:
+            if value.is_pattern:
+                found |= Q(field="name") & _text_pattern("text", value)
+        if allowed(self.actor, "inventory.view", Item):
+            found &= Q(item__in=visible(self.actor, "inventory.view", Item.objects.all()))
+        if ids:
+            found |= Q(item_id__in=ids, field="name")
+        return ItemIndex.objects.filter(found).values("item_id")
 
     def _has(self, match: Match) -> Q:
         if match.op is Op.PRESENT:
@@ -296,19 +321,6 @@ class ItemFields:
         if name in ("label", "labels"):
             return Q(pk__in=ItemIndex.objects.filter(field__startswith=LABEL).values("item_id"))
         return self.match(Match(name, Op.PRESENT, (), match.position))
-
-
-def _named(match: Match) -> Any:
-    """Return the ids of the items that the values name (or number, as `#12`)."""
-    ids = [int(value.text[1:]) for value in match.values if _ID.fullmatch(value.text)]
-    plain = [value.text.lower() for value in match.values if not value.is_pattern]
-    found = Q(field="name", text__in=plain)
-    for value in match.values:
-        if value.is_pattern:
-            found |= Q(field="name") & _text_pattern("text", value)
-    if ids:
-        found |= Q(item_id__in=ids, field="name")
-    return ItemIndex.objects.filter(found).values("item_id")
 
 
 def _text_pattern(column: str, value: Value) -> Q:
