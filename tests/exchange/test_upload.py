@@ -59,6 +59,15 @@ def test_an_import_for_good_is_not_started_again(owner: Actor) -> None:
         uploads.start_import(owner, found.pk, dry_run=False)
 
 
+def test_two_who_start_it_at_once_start_it_once(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = bring(owner)
+    as_both_read_it = uploads.import_of(owner, found.pk)
+    monkeypatch.setattr(uploads, "import_of", lambda *_: as_both_read_it)
+    Import.objects.filter(pk=found.pk).update(phase=Import.Phase.RUNNING)
+    with pytest.raises(Conflict):
+        uploads.start_import(owner, found.pk, dry_run=False)
+
+
 def test_another_person_does_not_see_it(owner: Actor, teammate: Actor) -> None:
     found = bring(owner)
     with pytest.raises(NotFound):

@@ -15,7 +15,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.conf.options import Option, Setting
 from quarterdeck.core.clock import now
-from quarterdeck.inventory.actions import set_attribute, set_type
+from quarterdeck.inventory.actions import create_item, set_attribute, set_type
 from quarterdeck.inventory.models import Import
 from quarterdeck.web.audit.titles import TITLES
 from quarterdeck.web.errors import server_error
@@ -32,6 +32,12 @@ def assert_harmless(client: Client, *addresses: str) -> None:
         page = answer.content.decode()
         assert not [text for text in LEFT_OVER if text in page], address
         assert "alert(1)" in page, f"{address} does not show the value at all"
+
+
+def test_types_count_the_items_that_one_may_see(as_owner: Client, as_teammate: Client, owner: Actor) -> None:
+    for name, env in (("a", "prod"), ("b", "test"), ("c", "test")):
+        create_item(owner, "host", name, {"env": env})
+    assert [client.get("/types/host").context["items"] for client in (as_owner, as_teammate)] == [3, 1]
 
 
 def test_it_escapes_types_and_attributes(as_owner: Client, owner: Actor) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every page: a Content-Security-Policy with a nonce, no shared caches, and errors that a person can act on."""
+"""What holds for every page: a Content-Security-Policy with a nonce, no shared caches, and errors in words."""
 
 from __future__ import annotations
 

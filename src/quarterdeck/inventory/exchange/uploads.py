@@ -95,21 +95,25 @@ def start_import(
     """
     found = import_of(actor, import_id)
     if found.phase == Import.Phase.RUNNING:
-        raise Conflict(
-            _("%(file)s is being imported already") % {"file": found.file_name}, hint=_("wait for it to end")
-        )
+        raise _is_running(found)
     if found.phase == Import.Phase.DONE and not found.dry_run:
         raise Conflict(_("%(file)s has been imported") % {"file": found.file_name}, hint=_("upload it again"))
     if format:
         format_named(format)
     values = {"format": format or found.format, "type": type or found.type, "key": key or found.key}
-    Import.objects.filter(pk=found.pk).update(
+    as_read = Import.objects.filter(pk=found.pk, phase=found.phase, dry_run=found.dry_run)
+    if not as_read.update(
         **values, dry_run=dry_run, phase=Import.Phase.UPLOADED, rows_done=0, result={}, ended_at=None
-    )
+    ):
+        raise _is_running(found)
     record(actor, "inventory.import.start", ("import", str(found.pk), found.file_name), "dry run" if dry_run else "")
     later("inventory.run_import", found.pk)
     found.refresh_from_db()
     return found
+
+
+def _is_running(found: Import) -> Conflict:
+    return Conflict(_("%(file)s is being imported already") % {"file": found.file_name}, hint=_("wait for it to end"))
 
 
 def import_of(actor: Actor, import_id: int) -> Import:

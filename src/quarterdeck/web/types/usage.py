@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from django.db.models import Count
+from quarterdeck.audit.actor import Actor
+from quarterdeck.inventory import queries
+from quarterdeck.inventory.models import Item
 
-from quarterdeck.inventory.models import Item, Lifecycle
 
-
-def items_by_type() -> dict[str, int]:
-    """Return `{"host": 12}`: items per type that are not retired or in the trash."""
-    gone = (Lifecycle.RETIRED, Lifecycle.TRASHED)
-    rows = Item.objects.exclude(lifecycle__in=gone).values_list("type__code").annotate(Count("id"))
-    return dict(rows.order_by())
+def items_by_type(actor: Actor) -> dict[str, int]:
+    """Return `{"host": 12}`: items per type that `actor` may see and that are not retired or in the trash."""
+    by_type: dict[str, int] = queries.counts(actor)["by_type"]
+    return by_type
 
 
 def items_of(type_code: str) -> int:

@@ -74,7 +74,7 @@ def _attribute(kind: TypeSpec, code: str) -> AttributeSpec:
 @page("inventory.view")
 def types(request: PageRequest) -> HttpResponse:
     """All types, in their groups, with how many items each has."""
-    counts = usage.items_by_type()
+    counts = usage.items_by_type(request.actor)
     specs = sorted(catalogue().types.values(), key=lambda spec: (spec.group, spec.title.lower()))
     groups = [
         (group, [{"spec": spec, "items": counts.get(spec.code, 0)} for spec in members])
@@ -141,7 +141,7 @@ def type_page(request: PageRequest, code: str) -> HttpResponse:
         "own": [attribute for attribute in attributes if _is_own(spec, attribute)],
         "common": [attribute for attribute in attributes if not _is_own(spec, attribute)],
         "is_every": code == EVERY,
-        "items": usage.items_by_type().get(code, 0),
+        "items": usage.items_by_type(request.actor).get(code, 0),
         "may_edit": may(request.actor, "inventory.types"),
     }
     return render(request, "web/types/type.html", context)
