@@ -264,3 +264,13 @@ def test_every_kind_has_a_check() -> None:
     from quarterdeck.inventory.values import _PLAIN
 
     assert set(_PLAIN) == set(Kind.values)
+
+
+@pytest.mark.parametrize(
+    ("first", "next_"), [("[x, x]", "[{}]"), ("{k: v}", "{{<<: [{}]}}")], ids=["aliases", "merge keys"]
+)
+def test_a_file_that_expands_without_end_is_refused(owner: Actor, first: str, next_: str) -> None:
+    lines = [f"common: [{{a0: &a0 {first}"]
+    lines += [f"a{n}: &a{n} {next_.format(', '.join([f'*a{n - 1}'] * 10))}" for n in range(1, 12)]
+    with pytest.raises(BadInput, match=r"YAML|contains itself"):
+        import_types(owner, ",\n ".join(lines) + "}]\n")

@@ -16,6 +16,8 @@ from quarterdeck.core.errors import BadInput, Conflict, NotFound
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.actions.reindexing import reindex
 from quarterdeck.inventory.catalogue import RESERVED, spec_of, touch
+from quarterdeck.inventory.exchange.shapes import check_bounds
+from quarterdeck.inventory.exchange.yamls import load
 from quarterdeck.inventory.models import Attribute, Item, ItemType, Kind
 from quarterdeck.inventory.queries.selecting import USUAL_RELATIONS
 from quarterdeck.inventory.values import compiled
@@ -367,10 +369,8 @@ def _blank_attribute(spec: Any) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, list[Mapping[str, Any]]]:
     if len(text) > MAX_FILE_CHARACTERS:
         raise BadInput(_("The file is too large."), hint=_("At most 2 million characters."))
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadInput(_("The file is not YAML that can be read: %(error)s") % {"error": error}) from error
+    data = load(text, "types.yaml")
+    check_bounds(data, "types.yaml")
     if not isinstance(data, Mapping) or not set(data) <= {"types", "common"}:
         raise BadInput(_("The file has no list of types."), hint=_("It starts with `types:`; see an exported file."))
     parts = {name: data.get(name) or [] for name in ("types", "common")}
