@@ -45,6 +45,7 @@ def _serve(data: Path, listener: socket.socket, limits: Limits) -> None:
 
     scratch = data / "run" / "engine"
     _clear(scratch)
+    forget_uncommitted(data / "telemetry")
     try:
         executor = Executor(data / "telemetry", scratch, limits)
     except (RuntimeError, EngineFailure) as error:
