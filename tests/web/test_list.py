@@ -166,3 +166,10 @@ def test_the_palette_finds_items_pages_and_views_that_one_may_see(as_teammate: C
     assert "web1" in text(as_teammate, "/search/palette", text="web")
     assert f"/items/{lab1.pk}" not in text(as_teammate, "/search/palette", text="lab1")
     assert reverse("web:topology") in text(as_teammate, "/search/palette", text="topo")
+
+
+@pytest.mark.parametrize(
+    "address", ["/topology?depth=²", "/topology?item=²", "/items/usage?id=²", "/items/completions?q=a&cursor=²"]
+)
+def test_digits_that_are_no_numbers_are_passed_over(as_owner: Client, address: str) -> None:
+    assert as_owner.get(address).status_code == 200

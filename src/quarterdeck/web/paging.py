@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Model)
 
 def newest_first(rows: QuerySet[M], after: str, limit: int = 50) -> tuple[list[M], str]:
     """Return a page of `rows` by falling id, and the cursor of the next page ("" at the end)."""
-    if after.isdigit():
+    if after.isdecimal():
         rows = rows.filter(pk__lt=int(after))
     found = list(rows.order_by("-pk")[: limit + 1])
     return found[:limit], str(found[limit - 1].pk) if len(found) > limit else ""

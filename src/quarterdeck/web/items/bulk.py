@@ -24,7 +24,7 @@ def target_of(request: PageRequest) -> str | list[int]:
     """Return the chosen ids, or the query when all of its items are meant. Raises BadInput when nothing is chosen."""
     if request.POST.get("all") == "1":
         return within_selector(request, request.POST.get("q", ""))
-    ids = [int(pk) for pk in request.POST.getlist("id") if pk.isdigit()]
+    ids = [int(pk) for pk in request.POST.getlist("id") if pk.isdecimal()]
     if not ids:
         raise BadInput(_("No item is chosen."), hint=_("Tick the rows that you mean."))
     return ids

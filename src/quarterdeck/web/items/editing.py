@@ -74,7 +74,7 @@ def _save(request: PageRequest, item: Item, form: ItemForm) -> bool:
     try:
         changes = form.changes()
         actions.update_item(
-            request.actor, item, changes, if_version=int(version) if version.isdigit() else 0,
+            request.actor, item, changes, if_version=int(version) if version.isdecimal() else 0,
             reason=request.POST.get("reason", "")[:500],
         )  # fmt: skip
     except (BadInput, Conflict) as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import asdict
+from tempfile import TemporaryFile
 from urllib.parse import urlencode
 
 from django.http import FileResponse, HttpResponse, JsonResponse
@@ -72,7 +72,7 @@ def completions(request: PageRequest) -> JsonResponse:
     """What may stand at the cursor: `[{"text": "env:", "kind": "field", "hint": "", "start": 0, "end": 2}]`."""
     text = request.GET.get("text", "")
     cursor = request.GET.get("cursor", "")
-    found = queries.completions(request.actor, text, int(cursor) if cursor.isdigit() else None)
+    found = queries.completions(request.actor, text, int(cursor) if cursor.isdecimal() else None)
     return JsonResponse([asdict(one) for one in found], safe=False)
 
 
@@ -93,7 +93,7 @@ def item_facets(request: PageRequest) -> HttpResponse:
 @page("telemetry.query")
 def usage(request: PageRequest) -> HttpResponse:
     """CPU and memory of `?id=1&id=2` now, as fragments that htmx puts into the rows."""
-    ids = [int(pk) for pk in request.GET.getlist("id")[:PAGE_ROWS] if pk.isdigit()]
+    ids = [int(pk) for pk in request.GET.getlist("id")[:PAGE_ROWS] if pk.isdecimal()]
     items = visible(request.actor, "telemetry.query", Item.objects.filter(pk__in=ids))
     latest = telemetry.latest(request.actor, items, USAGE_METRICS)
     rows = [{"id": pk, **usage_of(values)} for pk, values in latest.items()]
@@ -107,10 +107,14 @@ def export(request: PageRequest) -> FileResponse:
     name = request.GET.get("format", "csv")
     if name not in formats():
         raise BadInput(_('There is no format "%(name)s".') % {"name": name[:40]}, hint=", ".join(formats()))
-    ids = [pk for pk in request.GET.getlist("id") if pk.isdigit()]
+    ids = [pk for pk in request.GET.getlist("id") if pk.isdecimal()]
     query = f"id:({' OR '.join(ids)})" if ids else within_selector(request, request.GET.get("q", ""))
-    stream = io.BytesIO()
-    write_export(request.actor, query, name, stream)
+    stream = TemporaryFile()  # noqa: SIM115 - the answer closes it after the last byte
+    try:
+        write_export(request.actor, query, name, stream)
+    except BaseException:
+        stream.close()
+        raise
     stream.seek(0)
     suffix = formats()[name].suffixes[0]
     return FileResponse(stream, as_attachment=True, filename=f"items{suffix}")

@@ -68,7 +68,7 @@ def merge(request: PageRequest, pk: int) -> HttpResponse:
     """Choose the other item, look at what differs, merge. This item stays."""
     item = queries.get_item(request.actor, pk)
     chosen = request.POST.get("target", "") or request.GET.get("target", "")
-    other = queries.get_item(request.actor, int(chosen)) if chosen.isdigit() else None
+    other = queries.get_item(request.actor, int(chosen)) if chosen.isdecimal() else None
     if request.method == "POST":
         if other is None:
             raise BadInput(_("No item is chosen."), hint=_("Search for it by name and choose it."), field="target")

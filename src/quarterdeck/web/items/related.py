@@ -35,7 +35,7 @@ def relations(request: PageRequest, pk: int) -> HttpResponse:
 
 def _other(request: PageRequest) -> int:
     target = request.POST.get("target", "")
-    if not target.isdigit():
+    if not target.isdecimal():
         raise BadInput(_("No item is chosen."), hint=_("Search for it by name and choose it."), field="target")
     return int(target)
 

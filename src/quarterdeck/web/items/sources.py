@@ -103,7 +103,7 @@ def settle(request: PageRequest, pk: int) -> HttpResponse:
     """Accept what is observed, or note that the difference is known."""
     wanted = request.POST.get("drift", "")
     rows = queries.drift(request.actor, f"id:{pk} lifecycle:*", acknowledged=None)
-    drift = rows.filter(pk=int(wanted)).first() if wanted.isdigit() else None
+    drift = rows.filter(pk=int(wanted)).first() if wanted.isdecimal() else None
     if drift is None:
         raise NotFound(_("This difference is over."), hint=_("Load the page again."))
     if request.POST.get("decision") == "accept":

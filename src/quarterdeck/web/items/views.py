@@ -110,7 +110,7 @@ def history(request: PageRequest, pk: int) -> HttpResponse:
     item = queries.get_item(request.actor, pk)
     context = head(request, item, "history")
     after = request.GET.get("after", "")
-    found = queries.history(request.actor, item, int(after) if after.isdigit() else None, HISTORY_ROWS + 1)
+    found = queries.history(request.actor, item, int(after) if after.isdecimal() else None, HISTORY_ROWS + 1)
     context["change_sets"] = change_sets(context["spec"], found[:HISTORY_ROWS])
     context["next_cursor"] = str(found[HISTORY_ROWS - 1].pk) if len(found) > HISTORY_ROWS else ""
     return render(request, "web/items/history.html", context)

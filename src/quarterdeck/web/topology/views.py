@@ -17,7 +17,7 @@ from quarterdeck.web.viewing import within_selector
 
 def _depth(request: PageRequest) -> int:
     text = request.GET.get("depth", "")
-    return min(max(int(text), 1), MAX_DEPTH) if text.isdigit() else 2
+    return min(max(int(text), 1), MAX_DEPTH) if text.isdecimal() else 2
 
 
 def _direction(request: PageRequest) -> str:
@@ -28,7 +28,7 @@ def _direction(request: PageRequest) -> str:
 def picture(request: PageRequest) -> Picture:
     """Return the picture around `?item=`, else of `?q=`. Raises BadQuery, NotFound."""
     root = request.GET.get("item", "")
-    if root.isdigit():
+    if root.isdecimal():
         item = queries.get_item(request.actor, int(root))
         return around(request.actor, item, _depth(request), _direction(request))
     return of_query(request.actor, within_selector(request, request.GET.get("q", "")))
