@@ -366,6 +366,8 @@ class TestGraph:
         ("ty", "type:"),
         ("type:ho", "host"),
         ("type:(host OR cont", "container"),
+        ("(env:prod) -type:(ho", "host"),
+        (f"{'a' * 60_000}(type:ho", "host"),
         ("-env:pr", "prod"),
         ("label.r", "label.role:"),
         ("label.role:w", "web"),

@@ -82,22 +82,24 @@ class Completion:
     hint: str = ""
 
 
-_TOKEN = re.compile(r'[^\s()"]*$')
+# Matched from the cursor backwards: a search for an end would begin anew at every character.
+_TOKEN = re.compile(r'[^\s()"]*')
+_OPEN_FIELD = re.compile(r"[^()]*\(:([\w.\-/]+)")
 
 
 def completions(actor: Actor, text: str, cursor: int | None = None, limit: int = 20) -> list[Completion]:
     """Return completions at `cursor` (characters from 0; None is the end): fields, then values of the field."""
     cursor = len(text) if cursor is None else max(0, min(cursor, len(text)))
-    token = _TOKEN.search(text[:cursor])
-    start = token.start() if token else cursor
+    token = _TOKEN.match(text[:cursor][::-1])
+    start = cursor - (token.end() if token else 0)
     typed = text[start:cursor]
     if typed.startswith("-"):
         start, typed = start + 1, typed[1:]
     field, colon, value = typed.partition(":")
     if not colon:
-        open_field = re.search(r"([\w.\-/]+):\([^()]*$", text[:start])
+        open_field = _OPEN_FIELD.match(text[:start][::-1])
         if open_field:
-            return _value_completions(actor, open_field[1], typed, start, cursor, limit)
+            return _value_completions(actor, open_field[1][::-1].lstrip("-"), typed, start, cursor, limit)
         return _field_completions(actor, typed, start, cursor, limit)
     return _value_completions(actor, field, value, start + len(field) + 1, cursor, limit)
 
