@@ -43,7 +43,8 @@ def hosts(count: int, seed: int = 7) -> Iterator[Found]:
             f"i-{number:017x}",
             f"{role}-{number:06d}.{place}.example.com",
             {
-                "form": "vm", "virtualization": "kvm", "vendor": "QEMU", "model": "Standard PC", "serial": f"S{number:09d}",
+                "form": "vm", "virtualization": "kvm", "vendor": "QEMU", "model": "Standard PC",
+                "serial": f"S{number:09d}",
                 "cpu_model": "Intel Xeon Platinum 8369B", "cpu_count": dice.choice((2, 4, 8, 16, 32)), "cpu_cores": 4,
                 "memory_bytes": dice.choice((4, 8, 16, 32, 64)) << 30, "swap_bytes": 0, "os_family": "linux",
                 "os_name": name, "os_version": version, "os_title": f"{name} {version}", "kernel": "6.1.0-25-amd64",

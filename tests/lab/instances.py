@@ -14,7 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
+import psycopg
 from tests.lab.parts import Server, directory, free_port, wait_until
 
 QUARTERDECK = [sys.executable, "-m", "quarterdeck"]
@@ -29,7 +32,6 @@ class Instance:
         self.listen = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.listen}"
         self.environment = {
-            # The suite may run on PostgreSQL; an instance's database is its own unless a test says otherwise.
             **{name: value for name, value in os.environ.items() if not name.startswith("QD_")},
             "QD_INTAKE_HTTP": f"127.0.0.1:{free_port()}",
             "QD_DATA": str(data),
@@ -128,11 +130,28 @@ def _decoded(body: bytes) -> Any:
 
 @contextmanager
 def running_instance(environment: Mapping[str, str] | None = None) -> Iterator[Instance]:
-    """Yield an instance that is ready; its directory goes with it."""
-    with directory() as home:
-        instance = Instance(home / "data", environment)
+    """Yield an instance that is ready; its directory and its database go with it."""
+    with directory() as home, _own_database(environment or {}) as database:
+        instance = Instance(home / "data", {**database, **(environment or {})})
         instance.start()
         try:
             yield instance
         finally:
             instance.stop()
+
+
+@contextmanager
+def _own_database(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Make a database for one instance on the suite's server; none if that is SQLite or a test names one."""
+    server = os.environ.get("QD_DATABASE_URL", "")
+    if not server.startswith("postgres") or "QD_DATABASE_URL" in environment:
+        yield {}
+        return
+    name = f"instance_{uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield {"QD_DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -176,6 +176,12 @@ OPTIONS: tuple[Option, ...] = (
         "Host names under which the pages may be asked for.",
         _names,
     ),
+    Option(
+        "trusted_proxies",
+        (),
+        "Addresses or networks of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        _names,
+    ),
     Option("session_hours", 12, "How long a sign-in lasts without use.", _whole(1, 8760), "hours"),
     Option(
         "api_rate_per_minute", 600, "Requests that one token may make in a minute.", _whole(1, 10_000_000), "requests"

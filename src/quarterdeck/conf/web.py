@@ -16,13 +16,16 @@ log = logging.getLogger(__name__)
 def run(data: Path, address: str) -> None:
     """Prepare the records and serve the pages of the instance in `data` on `address` until SIGTERM; block."""
     listener = listen(address, "--listen HOST:PORT or QD_LISTEN")
+    from django.conf import settings
+
     from quarterdeck.conf.asgi import application
     from quarterdeck.conf.startup import prepare_records
 
     prepare_records()
     _offer_set_up(data, address)
     try:
-        serve(application, listener, lambda: _announce(data, address))
+        proxies = settings.QD["trusted_proxies"]
+        serve(application, listener, lambda: _announce(data, address), trusted_proxies=proxies)
     finally:
         remove_run_file(data, "web")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from quarterdeck.core.errors import Unavailable
@@ -51,8 +51,12 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def serve(application: Any, listener: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve(
+    application: Any, listener: socket.socket, on_ready: Callable[[], None], *, trusted_proxies: Sequence[str] = ()
+) -> None:
     """Serve `application` until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+
+    `X-Forwarded-For` and `-Proto` are believed of `trusted_proxies` (addresses or networks) only.
 
     After SIGTERM it raises SystemExit(0), so that the caller's clean-up runs: uvicorn raises the signal it has caught
     again when it is done, and the default for that would end the process on the spot.
@@ -73,6 +77,8 @@ def serve(application: Any, listener: socket.socket, on_ready: Callable[[], None
         lifespan="off",
         ws="none",
         server_header=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     Server(config).run([listener])

@@ -16,6 +16,7 @@ import uvicorn
 from quarterdeck.core.errors import Conflict, Unavailable
 from quarterdeck.core.keys import instance_key
 from quarterdeck.core.processes import remove_run_file, run_file, write_run_file
+from quarterdeck.telemetry.engine.deduplication import forget_uncommitted
 from quarterdeck.telemetry.engine.footprint import release_library_pages
 from quarterdeck.telemetry.engine.http import ENGINE_USER, Interface
 from quarterdeck.telemetry.engine.limits import Limits
