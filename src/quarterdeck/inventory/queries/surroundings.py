@@ -30,5 +30,6 @@ def merges(actor: Actor) -> QuerySet[Merge]:
 
 
 def identities(item: Item) -> list[Identity]:
-    """Return the keys by which sources find the item, strongest first."""
-    return list(Identity.objects.filter(item=item).order_by("strength", "kind", "value", "source"))
+    """Return the keys by which sources find the item, strongest first; each once, however many sources tell it."""
+    rows = Identity.objects.filter(item=item).order_by("strength", "kind", "value", "source")
+    return list({(row.kind, row.value): row for row in rows}.values())
