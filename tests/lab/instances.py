@@ -133,8 +133,8 @@ def running_instance(environment: Mapping[str, str] | None = None) -> Iterator[I
     """Yield an instance that is ready; its directory and its database go with it."""
     with directory() as home, _own_database(environment or {}) as database:
         instance = Instance(home / "data", {**database, **(environment or {})})
-        instance.start()
         try:
+            instance.start()
             yield instance
         finally:
             instance.stop()
