@@ -128,6 +128,7 @@ def test_signing_in_and_out_is_recorded(client: Client) -> None:
     sign_in(client)
     assert is_signed_in(client)
     assert (newest().verb, newest().actor_name, newest().result) == ("access.sign_in", "alice", "ok")
+    assert newest().auth_method == "password"
     client.post("/accounts/logout/")
     assert not is_signed_in(client)
     assert newest().verb == "access.sign_out"
@@ -179,7 +180,7 @@ def test_a_second_factor_is_asked_for_and_kept_encrypted(client: Client) -> None
     assert (newest().verb, newest().result) == ("access.second_factor", "denied")
     client.post("/accounts/2fa/authenticate/", {"code": code_now()})
     assert is_signed_in(client)
-    assert (newest().verb, newest().result) == ("access.sign_in", "ok")
+    assert (newest().verb, newest().result, newest().auth_method) == ("access.sign_in", "ok", "password+totp")
 
 
 def test_deactivating_somebody_signs_them_out(client: Client, owner: Actor) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 from django.core.cache import cache
 from django.http import HttpRequest
 
+from quarterdeck.access.models import User
 from quarterdeck.access.tokens import authenticate_token
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import ANONYMOUS, Actor, ActorKind
@@ -26,6 +27,19 @@ def actor_of(request: HttpRequest) -> Actor:
         actor,
         source_ip=request.META.get("REMOTE_ADDR", ""),
         user_agent=request.headers.get("User-Agent", "")[:200],
+        request_id=getattr(request, "request_id", "") or uuid4().hex,
+    )
+
+
+def visitor(request: HttpRequest | None, user: User | None, auth_method: str = "") -> Actor:
+    """Return `user`, else nobody, as the sender of `request`, which knows no user yet while somebody signs in."""
+    return Actor(
+        ActorKind.USER if user else ActorKind.ANONYMOUS,
+        user.get_username() if user else ANONYMOUS.name,
+        str(user.pk) if user else "",
+        auth_method=auth_method,
+        source_ip=request.META.get("REMOTE_ADDR", "") if request else "",
+        user_agent=request.headers.get("User-Agent", "")[:200] if request else "",
         request_id=getattr(request, "request_id", "") or uuid4().hex,
     )
 

@@ -166,6 +166,7 @@ MFA_TOTP_ISSUER = "Quarterdeck"
 SOCIALACCOUNT_ADAPTER = "quarterdeck.access.adapters.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
+        "provider_class": "quarterdeck.access.openid.provider.Provider",
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
@@ -173,7 +174,7 @@ SOCIALACCOUNT_PROVIDERS = {
                 "name": "OpenID Connect",
                 "client_id": QD["oidc_client_id"],
                 "secret": QD["oidc_client_secret"],
-                "settings": {"server_url": QD["oidc_issuer"]},
+                "settings": {"server_url": QD["oidc_issuer"].rstrip("/")},
             }
         ]
         if QD["oidc_issuer"]

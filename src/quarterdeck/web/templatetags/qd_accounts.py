@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -21,16 +22,18 @@ def needs_setup() -> bool:
 
 @register.inclusion_tag("web/components/tabs.html", takes_context=True)
 def account_tabs(context: template.Context) -> dict[str, Any]:
-    """`{% account_tabs %}`: profile, password, second factor, sessions, tokens."""
+    """`{% account_tabs %}`: profile, password, second factor, sessions, tokens, and identity providers if set."""
     path = context["request"].path
     profile = reverse("web:profile")
-    rows = (
+    rows = [
         (_("Profile"), profile, "user"),
         (_("Password"), reverse("account_change_password"), "lock"),
         (_("Second factor"), reverse("mfa_index"), "shield-lock"),
         (_("Sessions"), reverse("usersessions_list"), "devices"),
         (_("Tokens"), reverse("web:my_tokens"), "key"),
-    )
+    ]
+    if settings.QD["oidc_issuer"]:
+        rows.append((_("Identity providers"), reverse("socialaccount_connections"), "id"))
     tabs = [
         {"title": title, "url": url, "icon": icon, "current": path == url or (url != profile and path.startswith(url))}
         for title, url, icon in rows
