@@ -23,6 +23,9 @@ def _transport_options(url: str) -> dict[str, Any]:
         return {
             "visibility_timeout": settings.QD["broker_visibility_seconds"],
             "unacked_restore_interval": min(10, settings.QD["broker_visibility_seconds"]),
+            # kombu looks only every tenth interval unless told otherwise, and a killed worker's lock holds 5 minutes.
+            "unacked_restore_throttle": 1,
+            "unacked_mutex_expire": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
             "health_check_interval": 25,
