@@ -137,7 +137,7 @@ def test_it_puts_items_in_the_trash_and_back(admin: ApiClient) -> None:
     assert admin.call("DELETE", f"/items/{made['id']}").status_code == 204
     assert names(admin, "/items?q=type:host") == []
     assert admin.call("GET", f"/items/{made['id']}").json()["lifecycle"] == "trashed"
-    assert admin.call("POST", "/items/restore", {"ids": [made["id"]]}).json() == {"changed": 1}
+    assert admin.call("POST", "/items/restore", {"ids": [made["id"]]}).json()["changed"] == 1
     assert names(admin, "/items?q=type:host") == ["web1"]
 
 
@@ -145,7 +145,7 @@ def test_it_purges_only_from_the_trash(admin: ApiClient) -> None:
     made = create(admin, "web1")
     problem_of(admin.call("POST", "/items/purge", {"ids": [made["id"]]}), 409, "conflict")
     admin.call("POST", "/items/trash", {"ids": [made["id"]]})
-    assert admin.call("POST", "/items/purge", {"ids": [made["id"]]}).json() == {"changed": 1}
+    assert admin.call("POST", "/items/purge", {"ids": [made["id"]]}).json()["changed"] == 1
     problem_of(admin.call("GET", f"/items/{made['id']}"), 404, "not_found")
 
 
@@ -153,7 +153,7 @@ def test_it_changes_many_items_at_once(admin: ApiClient) -> None:
     for name in ("web1", "web2", "db1"):
         create(admin, name)
     response = admin.call("POST", "/items/bulk", {"query": "name:web*", "labels": {"role": "web"}})
-    assert response.json() == {"changed": 2}
+    assert response.json()["changed"] == 2
     assert names(admin, "/items?q=label.role:web") == ["web1", "web2"]
 
 

@@ -19,7 +19,8 @@ STORY: list[tuple[str, str, Any, int, str, str]] = [
     ("POST", "/items", {"type": "host", "name": "web1"}, 201, "inventory.create", "web1"),
     ("POST", "/items", {"type": "host", "name": "web2"}, 201, "inventory.create", "web2"),
     ("PATCH", "/items/{web1}", {"env": "prod"}, 200, "inventory.update", ""),
-    ("POST", "/items/bulk", {"query": "type:host", "owner": "ops"}, 200, "inventory.bulk_update", ""),
+    ("POST", "/items/bulk", {"query": "type:host", "owner": "ops"}, 200, "inventory.bulk_update", "bulk"),
+    ("POST", "/changes/{bulk}/undo", {"untouched_only": False, "reason": "x"}, 200, "inventory.revert", ""),
     ("POST", "/relations", {"src": "{web1}", "dst": "{web2}", "type": "uses"}, 201, "inventory.relate", ""),
     ("POST", "/relations/remove", {"src": "{web1}", "dst": "{web2}", "type": "uses"}, 204, "inventory.unrelate", ""),
     ("POST", "/items/{web1}/timeline", {"kind": "deploy.finished", "title": "v2"}, 201, "inventory.event", ""),
@@ -64,7 +65,7 @@ def test_every_write_works_and_is_audited(admin: ApiClient) -> None:
         response = admin.call(method, path, filled(body, known))
         assert response.status_code == status, (method, path, response.content)
         if name:
-            known[name] = response.json()["id"]
+            known[name] = response.json().get("id") or response.json()["change_set"]
         events = AuditEvent.objects.filter(seq__gt=last, result="ok", actor_name="token:admin")
         assert events, f"{method} {path} left no record"
         assert {event.request_id for event in events} == {response["X-Request-ID"]}

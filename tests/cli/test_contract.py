@@ -61,6 +61,30 @@ def test_import_says_what_it_would_do_and_then_does_it(instance: Instance, tmp_p
     assert (again["create"], again["unchanged"]) == (0, 2)
 
 
+def test_a_bulk_change_and_an_import_are_taken_back(instance: Instance, tmp_path: Path) -> None:
+    def undo(told: str, *options: str) -> Any:
+        return instance.qd("changes", "undo", told.split("qd changes undo ")[1].split("`")[0], *options, check=False)
+
+    def owners() -> list[str]:
+        rows = json.loads(instance.qd("items", "list", "-q", "name:undone-*", "-o", "json").stdout)
+        return [row["owner"] for row in rows]
+
+    imported = import_csv(instance, tmp_path, "undone").stderr
+    changed = instance.qd("items", "bulk", "-q", "name:undone-*", "owner=ops", "--reason", "CHG-1").stderr
+    assert changed.startswith("2 changed; ")
+    instance.qd("items", "set", "undone-1", "owner=ann")
+    refused = undo(changed)
+    assert (refused.returncode, "undone-1" in refused.stderr) == (65, True)
+    assert "2 items" not in undo(changed, "--untouched-only").stderr
+    assert owners() == ["ann", ""]
+    assert undo(imported).returncode == 65
+    assert undo(imported, "--untouched-only").returncode == 0
+    assert owners() == ["ann"]
+    listed = json.loads(instance.qd("changes", "list", "--limit", "1", "-o", "json").stdout)
+    shown = json.loads(instance.qd("changes", "show", str(listed[0]["reverts"]), "-o", "json").stdout)
+    assert (shown["reverted_by"], shown["source"]) == (listed[0]["id"], "import")
+
+
 def test_list_prints_items(instance: Instance, tmp_path: Path) -> None:
     import_csv(instance, tmp_path, "listed")
     items = json.loads(instance.qd("items", "list", "-q", "type:host name:listed-*", "-o", "json").stdout)

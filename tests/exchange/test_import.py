@@ -23,7 +23,9 @@ pytestmark = pytest.mark.django_db
 def bring(tmp_path: Path, content: str, name: str = "hosts.csv", **options: Any) -> dict[str, Any]:
     path = tmp_path / name
     path.write_text(content)
-    return import_file(SYSTEM, path, **{"type": "host", **options})
+    result = import_file(SYSTEM, path, **{"type": "host", **options})
+    result.pop("change_set", None)
+    return result
 
 
 def counts(result: dict[str, Any]) -> tuple[int, int, int]:

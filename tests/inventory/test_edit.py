@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.inventory.conftest import Sync, host
 
+from quarterdeck.access.models import Role, RoleBinding
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.errors import BadInput, Conflict, Denied, NotFound, Stale
@@ -111,7 +112,7 @@ def test_who_may_not_edit_an_item_is_denied_and_recorded(teammate: Actor, strang
 
 def test_many_are_changed_by_query_in_one_change_set(owner: Actor, sync: Sync) -> None:
     sync(*(host(f"h{n}", env="prod" if n % 2 else "test") for n in range(10)))
-    assert bulk_update(owner, "env:prod", {"owner": "ops", "label.team": "a"}) == 5
+    assert bulk_update(owner, "env:prod", {"owner": "ops", "label.team": "a"}).count == 5
     assert Item.objects.filter(owner="ops").count() == 5
     assert Change.objects.filter(field="owner").values("change_set").distinct().count() == 1
     assert items(owner, "label.team:a").count() == 5
@@ -129,11 +130,31 @@ def test_a_bulk_change_of_an_unknown_id_is_refused(owner: Actor, item: Item) -> 
         bulk_update(owner, [item.pk, 999_999], {"owner": "x"})
 
 
+def test_a_bulk_change_does_not_draw_items_into_ones_reach(teammate: Actor, sync: Sync) -> None:
+    everything = Role.objects.create(name="viewer-of-all", verbs=["inventory.view"], query="")
+    RoleBinding.objects.create(role=everything, user_id=int(teammate.id))
+    sync(host("t", env="test"))
+    with pytest.raises(Denied):
+        bulk_update(teammate, [Item.objects.get().pk], {"env": "prod"})
+    assert Item.objects.get().env == "test"
+
+
+def test_an_item_whose_record_went_to_another_comes_out_of_the_trash_with_its_name(owner: Actor, sync: Sync) -> None:
+    row = host("a", {"cpu_count": 2})
+    sync(row, source="import", key="name")
+    first = Item.objects.get()
+    trash(owner, [first.pk])
+    assert sync(row, source="import", key="name").created == 1
+    restore(owner, [first.pk])
+    first.refresh_from_db()
+    assert (first.name, first.attributes["cpu_count"]) == ("a", 2)
+
+
 def test_the_trash_gives_back(owner: Actor, item: Item) -> None:
-    assert trash(owner, [item.pk]) == [item.pk]
+    assert trash(owner, [item.pk]).ids == [item.pk]
     assert not items(owner).exists()
     assert items(owner, "lifecycle:trashed").get() == item
-    assert restore(owner, [item.pk]) == [item.pk]
+    assert restore(owner, [item.pk]).ids == [item.pk]
     assert items(owner).get() == item
 
 
@@ -171,15 +192,15 @@ def test_reading_a_secret_needs_its_own_right_and_a_reason(owner: Actor, strange
 
 def test_the_audit_record_of_a_bulk_change_hides_secrets(owner: Actor) -> None:
     create_item(owner, "license", "l")
-    assert bulk_update(owner, "type:license", {"key": "hunter2"}) == 1
+    assert bulk_update(owner, "type:license", {"key": "hunter2"}).count == 1
     assert "hunter2" not in str(list(AuditEvent.objects.values()))
 
 
 def test_every_type_of_a_bulk_change_counts_for_what_is_secret(owner: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quarterdeck.inventory.actions.items._BATCH", 1)
+    monkeypatch.setattr("quarterdeck.inventory.actions.items.BATCH_ROWS", 1)
     set_attribute(owner, "team", {"code": "key", "kind": "text"})
     ids = [create_item(owner, code, "x").pk for code in ("team", "license")]
-    assert bulk_update(owner, ids, {"key": "hunter2"}) == 2
+    assert bulk_update(owner, ids, {"key": "hunter2"}).count == 2
     assert "hunter2" not in str(list(AuditEvent.objects.filter(verb="inventory.bulk_update").values()))
 
 

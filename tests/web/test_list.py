@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -121,8 +123,53 @@ def test_what_went_into_the_trash_can_be_taken_out_at_once(as_owner: Client, web
     assert "Undo" in page
     assert Item.objects.get(pk=web1.pk).lifecycle == Lifecycle.TRASHED
     assert "web1" in text(as_owner, "/items/trash")
-    as_owner.post("/items/undo", {"id": web1.pk})
+    assert undo(as_owner, page).status_code == 302
     assert Item.objects.get(pk=web1.pk).lifecycle == Lifecycle.ACTIVE
+
+
+def undo(client: Client, page: str, **options: str) -> HttpResponse:
+    """Press the page's button that undoes."""
+    (address,) = set(re.findall(r'action="(/changes/\d+/undo)"', page))
+    return client.post(address, options)
+
+
+def test_a_bulk_change_can_be_undone_right_after_it(as_owner: Client, web1: Item, lab1: Item) -> None:
+    body = {"operation": "field", "field": "owner", "value": "ops", "id": [web1.pk, lab1.pk]}
+    page = as_owner.post("/items/bulk", body, follow=True).content.decode()
+    assert "2 items are changed" in page
+    answer = undo(as_owner, page)
+    assert set(Item.objects.values_list("owner", flat=True)) == {""}
+    way_back = as_owner.get(answer["Location"]).content.decode()
+    assert "web1" in way_back
+    assert "Undoes" in way_back
+    assert "Undo" not in text(as_owner, "/items")
+
+
+def test_an_undo_that_would_overwrite_others_names_them_and_offers_the_rest(
+    as_owner: Client, owner: Actor, web1: Item, lab1: Item
+) -> None:
+    body = {"operation": "field", "field": "owner", "value": "ops", "id": [web1.pk, lab1.pk]}
+    page = as_owner.post("/items/bulk", body, follow=True).content.decode()
+    actions.update_item(owner, web1, {"owner": "ann"})
+    refused = undo(as_owner, page)
+    assert refused.status_code == 409
+    assert "1 of the items changed since: web1." in refused.content.decode()
+    assert "Undo only the untouched" in refused.content.decode()
+    assert undo(as_owner, refused.content.decode(), untouched_only="1").status_code == 302
+    assert [Item.objects.get(pk=item.pk).owner for item in (web1, lab1)] == ["ann", ""]
+
+
+def test_a_change_is_found_from_the_items_history_and_timeline(as_owner: Client, web1: Item) -> None:
+    as_owner.post("/items/bulk", {"operation": "label", "label": "tier=gold", "id": web1.pk})
+    for page in ("history", "timeline"):
+        assert re.search(r'href="/changes/\d+"', text(as_owner, f"/items/{web1.pk}/{page}"))
+
+
+def test_a_change_of_hidden_items_is_not_there(as_owner: Client, as_teammate: Client, lab1: Item) -> None:
+    page = as_owner.post("/items/bulk", {"operation": "label", "label": "a=b", "id": lab1.pk}, follow=True)
+    (address,) = set(re.findall(r'action="(/changes/\d+/undo)"', page.content.decode()))
+    assert as_teammate.get(address.removesuffix("/undo")).status_code == 404
+    assert as_teammate.post(address).status_code == 404
 
 
 def test_it_deletes_for_ever_only_from_the_trash(as_owner: Client, web1: Item) -> None:

@@ -83,13 +83,34 @@ def set_values(
         write_record(client.send("PATCH", f"/items/{found['id']}", body, headers=headers), output)
 
 
+def _way_back(result: dict[str, Any]) -> str:
+    return f"; `qd changes undo {result['change_set']}` takes it back" if result["change_set"] else ""
+
+
+@app.command()
+def bulk(
+    query: Annotated[str, typer.Option("--query", "-q", help="Query of the items to change.", show_default=False)],
+    values: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)] = None,
+    unset: Annotated[list[str] | None, typer.Option("--unset", help="Key to remove; may be repeated.")] = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Set the same values on all items that a query selects; all of them or none.
+
+    Example: qd items bulk -q 'type:host env:prod' owner=ops label.tier=1 --reason "CHG-7"
+    """
+    body = body_of(values or [], unset or []) | {"query": query, "reason": reason}
+    with Client() as client:
+        result = client.send("POST", "/items/bulk", body)
+    note(f"{result['changed']} changed{_way_back(result)}")
+
+
 @app.command()
 def delete(items: Annotated[list[str], typer.Argument(help="Ids or names.")], reason: ReasonOption = "") -> None:
     """Put items in the trash, from where `qd items restore` takes them back. Example: qd items delete web1 web2"""
     with Client() as client:
         ids = [find_item(client, item)["id"] for item in items]
         result = client.send("POST", "/items/trash", {"ids": ids, "reason": reason})
-    note(f"{result['changed']} in the trash")
+    note(f"{result['changed']} in the trash{_way_back(result)}")
 
 
 @app.command()
@@ -109,7 +130,7 @@ def history(
     """Show what changed, field by field, newest first. Example: qd items history web1"""
     with Client() as client:
         rows = client.rows(f"/items/{find_item(client, item)['id']}/history", at_most=limit)
-        write_rows(rows, output, ("at", "actor", "source", "field", "old", "new", "reason"))
+        write_rows(rows, output, ("change_set", "at", "actor", "source", "field", "old", "new", "reason"))
 
 
 @app.command()

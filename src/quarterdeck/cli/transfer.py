@@ -44,6 +44,8 @@ def import_items(
         started = client.upload("/imports", file.name, content, fields)
         done = _wait(client, started)
     _report(done, output)
+    if done.get("change_set"):
+        note(f"`qd changes undo {done['change_set']}` takes it back")
     if done["errors"] and not dry_run:
         raise RowsRefused(f"{len(done['errors'])} rows were refused", hint="correct them and import again")
 

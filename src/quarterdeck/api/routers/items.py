@@ -38,6 +38,10 @@ def find(actor: Actor, item_id: int) -> Item:
     return queries.get_item(actor, item_id)
 
 
+def _changed(done: actions.Bulk) -> Changed:
+    return Changed(changed=done.count, change_set=done.change_set_id)
+
+
 def _answer(response: HttpResponse, item: Item) -> ItemRow:
     response["ETag"] = tag(item.version)
     return item_row(item)
@@ -70,19 +74,19 @@ def create(request: HttpRequest, response: HttpResponse, body: NewItem) -> Statu
 @router.post("/items/bulk", response=Changed)
 def bulk(request: HttpRequest, body: BulkChange) -> Changed:
     """Set the same values on many items, by ids or by a query; all of them or none."""
-    return Changed(changed=actions.bulk_update(identify(request), body.chosen(), body.changes(), reason=body.reason))
+    return _changed(actions.bulk_update(identify(request), body.chosen(), body.changes(), reason=body.reason))
 
 
 @router.post("/items/trash", response=Changed)
 def trash(request: HttpRequest, body: Selection) -> Changed:
     """Put items in the trash."""
-    return Changed(changed=len(actions.trash(identify(request), body.chosen(), reason=body.reason)))
+    return _changed(actions.trash(identify(request), body.chosen(), reason=body.reason))
 
 
 @router.post("/items/restore", response=Changed)
 def restore(request: HttpRequest, body: Selection) -> Changed:
     """Take items out of the trash."""
-    return Changed(changed=len(actions.restore(identify(request), body.chosen(), reason=body.reason)))
+    return _changed(actions.restore(identify(request), body.chosen(), reason=body.reason))
 
 
 @router.get("/items/{int:item_id}", response={200: ItemRow, 304: None}, exclude_unset=True)

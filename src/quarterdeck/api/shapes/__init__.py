@@ -26,9 +26,10 @@ class Body(Schema):
 
 
 class Changed(Schema):
-    """How many things a bulk write changed."""
+    """How many things a bulk write changed, and as which change set: `POST /changes/{id}/undo` takes that back."""
 
     changed: int
+    change_set: int | None = None
 
 
 def moment(at: datetime | None) -> str | None:

@@ -70,7 +70,9 @@ class ChangeRow(TypedDict):
     """One field before and after. `field` is "" for the creation of the item."""
 
     id: int
+    change_set: int
     item_id: int
+    item: str
     at: str
     actor: str
     source: str
@@ -227,7 +229,9 @@ def change_row(change: Change) -> ChangeRow:
     made = change.change_set
     return {
         "id": change.pk,
+        "change_set": made.pk,
         "item_id": change.item_id,
+        "item": change.item.name,
         "at": moment(made.at) or "",
         "actor": made.actor,
         "source": made.source,

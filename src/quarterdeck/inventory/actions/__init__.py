@@ -2,9 +2,18 @@
 
 from quarterdeck.inventory.actions.apply import CHUNK_ROWS, apply
 from quarterdeck.inventory.actions.drifting import accept_drift, acknowledge_drift, reveal_secret
-from quarterdeck.inventory.actions.items import bulk_update, create_item, purge, restore, trash, update_item
+from quarterdeck.inventory.actions.items import (
+    Bulk,
+    bulk_update,
+    create_item,
+    purge,
+    restore,
+    trash,
+    update_item,
+)
 from quarterdeck.inventory.actions.merging import decide, merge, propose, split, unmerge
 from quarterdeck.inventory.actions.relations import add_event, relate, unrelate
+from quarterdeck.inventory.actions.reverting import Reverted, revert
 from quarterdeck.inventory.actions.sync import note_sync, request_sync, retire_absent
 from quarterdeck.inventory.actions.types import (
     export_types,
@@ -20,7 +29,9 @@ from quarterdeck.inventory.found import Applied, Found, RowError
 __all__ = [
     "CHUNK_ROWS",
     "Applied",
+    "Bulk",
     "Found",
+    "Reverted",
     "RowError",
     "accept_drift",
     "acknowledge_drift",
@@ -43,6 +54,7 @@ __all__ = [
     "restore",
     "retire_absent",
     "reveal_secret",
+    "revert",
     "save_view",
     "set_attribute",
     "set_type",

@@ -17,7 +17,7 @@ from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.actions.sync import finish_sync
 from quarterdeck.inventory.catalogue import HOT_FIELDS, TypeCatalogue, catalogue
 from quarterdeck.inventory.found import Applied, Found, RowError
-from quarterdeck.inventory.models import Item, MergeProposal, Observation
+from quarterdeck.inventory.models import ChangeSet, Item, MergeProposal, Observation
 from quarterdeck.inventory.writing import chunk as steps
 from quarterdeck.inventory.writing import store
 from quarterdeck.inventory.writing.chunk import Chunk
@@ -43,17 +43,19 @@ def apply(
     dry_run: bool = False,
     may_create: bool = True,
     key: str = "",
+    continues: int | None = None,
 ) -> Applied:
     """Make the inventory say what `source` found, in chunks that each are one transaction with its audit record.
 
     `scope` is the part of the world that the source looked at ("account:region"); with `complete` the batch is all of
     it, and what is not in it goes missing. `key` is a column or an indexed attribute by which rows match existing
-    items, for imports. A dry run does everything and takes it back. `errors` are rows that were not taken, `warnings`
-    rows taken in part. Raises Denied, BadInput for an unusable key, Conflict when another writer came between.
+    items, for imports. `continues` is the change set of an earlier call that this one belongs to. A dry run does
+    everything and takes it back. `errors` are rows that were not taken, `warnings` rows taken in part. Raises Denied,
+    BadInput for an unusable key, Conflict when another writer came between.
     """
     types = catalogue()
     _check_key(key, {found.type for found in batch}, types)
-    pen = Pen(actor, source, reason, now())
+    pen = Pen(actor, source, reason, now(), ChangeSet.objects.get(pk=continues) if continues else None)
     applied = Applied()
     seen: set[tuple[str, str]] = set()
     wanted: list[Wanted] = []

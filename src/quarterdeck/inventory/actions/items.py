@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -23,7 +24,19 @@ from quarterdeck.inventory.writing.references import resolve_content
 from quarterdeck.inventory.writing.saving import save, taken
 
 MAX_BULK = 100_000
-_BATCH = 2000
+BATCH_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """What one call changed: the items, and the change set by which `revert` takes it back (None for no change)."""
+
+    ids: list[int]
+    change_set_id: int | None
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
 
 
 def flat(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,7 +86,8 @@ def _require_values(draft: Draft) -> None:
     )
 
 
-def _save(drafts: Sequence[Draft], pen: Pen) -> None:
+def save_checked(drafts: Sequence[Draft], pen: Pen) -> None:
+    """Save drafts of people. Raises Conflict for a unique value that another item has."""
     complaints = list(taken(drafts).values())
     if complaints:
         raise Conflict(
@@ -115,7 +129,7 @@ def create_item(
     draft.desired, draft.secrets = content, secrets
     draft.work_out()
     _require_values(draft)
-    _save([draft], pen)
+    save_checked([draft], pen)
     require(actor, "inventory.edit", draft.item)
     record(actor, "inventory.create", draft.item, spec.code, after=draft.after, reason=reason)
     for kind, target in relations:
@@ -156,7 +170,7 @@ def update_item(
     if not draft.is_changed:
         return stored
     before = dict(draft.before)
-    _save([draft], pen)
+    save_checked([draft], pen)
     require(actor, "inventory.edit", draft.item)
     fields = sorted(name for name in before.keys() | draft.after.keys() if before.get(name) != draft.after.get(name))
     record(
@@ -169,7 +183,10 @@ def update_item(
 
 def edit(actor: Actor, draft: Draft, changes: Mapping[str, Any]) -> None:
     """Put changes into the draft's wishes. Raises BadInput."""
-    content, secrets = _valid(actor, draft.spec, flat(changes))
+    _put(draft, *_valid(actor, draft.spec, flat(changes)))
+
+
+def _put(draft: Draft, content: Content, secrets: dict[str, str]) -> None:
     if content.get("name", "") is None:
         raise BadInput(_("An item needs a name."), hint=_("Give the name by which people know it."), field="name")
     desired = dict(draft.desired)
@@ -186,30 +203,34 @@ def edit(actor: Actor, draft: Draft, changes: Mapping[str, Any]) -> None:
 
 
 @action("inventory.edit")
-def bulk_update(actor: Actor, target: str | Sequence[int], changes: Mapping[str, Any], *, reason: str = "") -> int:
-    """Make the same change on all items of a query or of a list of ids; all or none. Returns how many changed."""
+def bulk_update(actor: Actor, target: str | Sequence[int], changes: Mapping[str, Any], *, reason: str = "") -> Bulk:
+    """Make the same change on all items of a query or of a list of ids; all or none. `revert` takes it back."""
     from quarterdeck.inventory.queries import targets
 
     ids = targets(actor, target, "inventory.edit", limit=MAX_BULK)
+    require(actor, "inventory.edit", Item.objects.filter(pk__in=ids))
     pen = Pen(actor, MANUAL, reason, now())
-    count = 0
-    for start in range(0, len(ids), _BATCH):
-        items = Item.objects.select_for_update().filter(pk__in=ids[start : start + _BATCH]).order_by("pk")
+    done: list[int] = []
+    valid: dict[int, tuple[Content, dict[str, str]]] = {}
+    for start in range(0, len(ids), BATCH_ROWS):
+        items = Item.objects.select_for_update().filter(pk__in=ids[start : start + BATCH_ROWS]).order_by("pk")
         drafts = list(drafts_of(items, catalogue()).values())
         for draft in drafts:
-            edit(actor, draft, changes)
+            if draft.spec.id not in valid:
+                valid[draft.spec.id] = _valid(actor, draft.spec, flat(changes))
+            _put(draft, *valid[draft.spec.id])
             draft.work_out()
             _require_values(draft)
         moved = [draft for draft in drafts if draft.is_changed]
-        _save(moved, pen)
-        count += len(moved)
+        save_checked(moved, pen)
+        done.extend(draft.item.pk for draft in moved)
     require(actor, "inventory.edit", Item.objects.filter(pk__in=ids))
-    if count:
+    if done:
         record(
-            actor, "inventory.bulk_update", ("change_set", str(pen.change_set_id()), MANUAL), f"{count} items: "
+            actor, "inventory.bulk_update", ("change_set", str(pen.change_set_id()), MANUAL), f"{len(done)} items: "
             + ", ".join(flat(changes)), after=_without_secrets(changes, ids), reason=reason,
         )  # fmt: skip
-    return count
+    return Bulk(done, pen.change_set.pk if pen.change_set else None)
 
 
 def _without_secrets(changes: Mapping[str, Any], ids: Sequence[int]) -> dict[str, Any]:
@@ -225,26 +246,26 @@ def _without_secrets(changes: Mapping[str, Any], ids: Sequence[int]) -> dict[str
 
 
 @action("inventory.delete")
-def trash(actor: Actor, target: str | Sequence[int], *, reason: str = "") -> list[int]:
-    """Put items into the trash; `restore` takes them out again. Returns the ids."""
+def trash(actor: Actor, target: str | Sequence[int], *, reason: str = "") -> Bulk:
+    """Put items into the trash; `restore` takes them out again."""
     return _move(actor, target, Lifecycle.TRASHED, "inventory.trash", reason)
 
 
 @action("inventory.delete")
-def restore(actor: Actor, target: str | Sequence[int], *, reason: str = "") -> list[int]:
-    """Take items out of the trash, or a retired item back into use. Returns the ids."""
+def restore(actor: Actor, target: str | Sequence[int], *, reason: str = "") -> Bulk:
+    """Take items out of the trash, or a retired item back into use."""
     return _move(actor, target, Lifecycle.ACTIVE, "inventory.restore", reason)
 
 
-def _move(actor: Actor, target: str | Sequence[int], lifecycle: Lifecycle, verb: str, reason: str) -> list[int]:
+def _move(actor: Actor, target: str | Sequence[int], lifecycle: Lifecycle, verb: str, reason: str) -> Bulk:
     from quarterdeck.inventory.queries import targets
 
     ids = targets(actor, target, "inventory.delete", limit=MAX_BULK)
     require(actor, "inventory.delete", Item.objects.filter(pk__in=ids))
     pen = Pen(actor, MANUAL, reason, now())
     moved: list[int] = []
-    for start in range(0, len(ids), _BATCH):
-        items = Item.objects.select_for_update().filter(pk__in=ids[start : start + _BATCH], merged_into=None)
+    for start in range(0, len(ids), BATCH_ROWS):
+        items = Item.objects.select_for_update().filter(pk__in=ids[start : start + BATCH_ROWS], merged_into=None)
         drafts = list(drafts_of(items.exclude(lifecycle=lifecycle).order_by("pk"), catalogue()).values())
         for draft in drafts:
             draft.lifecycle = lifecycle.value
@@ -259,7 +280,7 @@ def _move(actor: Actor, target: str | Sequence[int], lifecycle: Lifecycle, verb:
             actor, verb, ("change_set", str(pen.change_set_id()), MANUAL), f"{len(moved)} items: {', '.join(names)}",
             after={"lifecycle": lifecycle.value, "ids": moved[:1000]}, reason=reason,
         )  # fmt: skip
-    return moved
+    return Bulk(moved, pen.change_set.pk if pen.change_set else None)
 
 
 @action("inventory.delete")

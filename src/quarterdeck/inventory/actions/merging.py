@@ -27,19 +27,9 @@ def _settle(items: Sequence[Item], pen: Pen, lifecycles: dict[int, str] | None =
         draft.lifecycle = (lifecycles or {}).get(draft.item.pk, "")
         for one in draft.said.values():
             one.is_changed = True
-        if draft.said or draft.desired:
-            draft.work_out()
-        else:
-            _keep_as_it_was(draft)
+        draft.work_out()
     save(list(drafts.values()), pen)
     return drafts
-
-
-def _keep_as_it_was(draft: Draft) -> None:
-    """An item that gave all its observations away keeps its last values to look at; only its stage of life moves."""
-    draft.after = dict(draft.before)
-    draft.is_changed = bool(draft.lifecycle) and draft.lifecycle != draft.item.lifecycle
-    draft.changes = [("lifecycle", draft.item.lifecycle, draft.lifecycle)] if draft.is_changed else []
 
 
 def _locked(*ids: int) -> list[Item]:
@@ -61,7 +51,7 @@ def merge(actor: Actor, keep: Item, other: Item, *, reason: str = "") -> Merge:
     keep, other = _locked(keep.pk, other.pk)
     require(actor, "inventory.merge", [keep, other])
     _refuse_odd_pair(keep, other)
-    pen = Pen(actor, MANUAL, reason, now())
+    pen = Pen(actor, MANUAL, reason, now(), is_revertible=False)
     moved = _move_over(keep, other)
     _settle([other], pen, {other.pk: Lifecycle.RETIRED.value})
     _settle([keep], pen)
@@ -137,7 +127,7 @@ def unmerge(actor: Actor, merged: Merge, *, reason: str = "") -> Item:
     require(actor, "inventory.merge", [keep, other])
     if merged.undone_at is not None:
         raise Conflict(_("This merge was undone already."), hint=_("Load the page again."))
-    pen = Pen(actor, MANUAL, reason, now())
+    pen = Pen(actor, MANUAL, reason, now(), is_revertible=False)
     Observation.objects.filter(pk__in=merged.moved["observations"], item=keep).update(item=other)
     _move_relations_back(merged)
     # What was set by hand since the merge stays with the kept item.
@@ -194,7 +184,7 @@ def split(actor: Actor, item: Item, observations: Sequence[int], *, reason: str 
             hint=_("Choose the sources that speak of another thing."),
             field="observations",
         )
-    pen = Pen(actor, MANUAL, reason, now())
+    pen = Pen(actor, MANUAL, reason, now(), is_revertible=False)
     draft = new_draft(catalogue().by_id[item.type_id], pen.at)
     draft.work_out()
     draft.after = {"name": str(chosen[0].attributes.get("name") or item.name)}

@@ -18,7 +18,7 @@ from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.detect import detect, format_named
 from quarterdeck.inventory.exchange.records import BadRow, Record
 from quarterdeck.inventory.exchange.rows import Reading
-from quarterdeck.inventory.found import Found, RowError
+from quarterdeck.inventory.found import Applied, Found, RowError
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.writing.relate import resolve_for
 
@@ -47,6 +47,16 @@ class _Import:
     rows_done: int = 0
     seen: dict[Key, int] = field(default_factory=dict)
     waiting: list[Found] = field(default_factory=list)
+    change_set_id: int | None = None
+
+    def write(self, found: list[Found]) -> Applied:
+        """Apply rows; all rows of a file are one change set."""
+        applied = apply(
+            self.actor, found, SOURCE, reason=self.reason, dry_run=self.dry_run, key=_apply_key(self.reading.key),
+            continues=self.change_set_id,
+        )  # fmt: skip
+        self.change_set_id = applied.change_set_id
+        return applied
 
     def complain(self, error: RowError) -> None:
         if len(self.errors) < MAX_ERRORS:
@@ -71,6 +81,7 @@ def import_file(
 
         {"create": 3, "update": 1, "unchanged": 0, "errors": [{"row": 7, "field": "ssh_port", "message": "..."}]}
 
+    and as "change_set" the number by which `revert` takes it back, when something was written.
     Rows with errors are left out, the others are taken. `type` is for rows that name none. A row updates the item of
     its type whose `key` (name, id, primary_ip or an indexed attribute) has the same value, else it makes one.
     `progress(rows_done)` is called after every batch. Raises BadInput when the file as a whole cannot be read; what
@@ -96,14 +107,7 @@ def import_file(
 def _take(running: _Import, batch: list[Record | BadRow]) -> None:
     found = list(_understood(running, batch))
     _know_ids(running.reading.key, found)
-    applied = apply(
-        running.actor,
-        found,
-        SOURCE,
-        reason=running.reason,
-        dry_run=running.dry_run,
-        key=_apply_key(running.reading.key),
-    )
+    applied = running.write(found)
     running.counts["create"] += applied.created
     running.counts["update"] += applied.updated
     running.counts["unchanged"] += applied.unchanged
@@ -171,8 +175,7 @@ def _relate(running: _Import) -> None:
                     running.complain(RowError(one.row or 0, f"relation.{relation}", text))
         return
     for start in range(0, len(running.waiting), BATCH_ROWS):
-        batch = running.waiting[start : start + BATCH_ROWS]
-        applied = apply(running.actor, batch, SOURCE, reason=running.reason, key=_apply_key(running.reading.key))
+        applied = running.write(running.waiting[start : start + BATCH_ROWS])
         for warning in applied.warnings:
             if warning.field == "relations":
                 running.complain(warning)
@@ -184,4 +187,5 @@ def _result(running: _Import) -> dict[str, Any]:
     if running.errors_left_out:
         text = _("%(n)d more errors are not listed") % {"n": running.errors_left_out}
         errors.append({"row": 0, "field": "", "message": text})
-    return {**running.counts, "errors": errors}
+    made = {"change_set": running.change_set_id} if running.change_set_id else {}
+    return {**running.counts, "errors": errors, **made}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -166,8 +167,8 @@ def _progress_of(import_id: int) -> Callable[[int], None]:
     return progress
 
 
-def _end(import_id: int, phase: Import.Phase, result: dict[str, object]) -> None:
-    counted = sum(value for value in result.values() if isinstance(value, int))
+def _end(import_id: int, phase: Import.Phase, result: dict[str, Any]) -> None:
+    counted = sum(result[name] for name in ("create", "update", "unchanged") if name in result)
     values = {"phase": phase, "result": result, "ended_at": now()}
     with transaction.atomic():
         Import.objects.filter(pk=import_id).update(**values)

@@ -6,12 +6,13 @@
          ├─ Observation                   what each source last said, kept apart so that merge and split are reversible
          ├─ Relation                      directed, typed edge to another item
          ├─ Change (in a ChangeSet)       field-level history
+         ├─ BeforeImage (in a ChangeSet)  what people replaced, for the way back
          └─ TimelineEvent                 what happened to the item
 
 Everything here is written by `inventory.actions` only; reads live in `inventory.queries`.
 """
 
-from quarterdeck.inventory.models.history import Change, ChangeSet, TimelineEvent
+from quarterdeck.inventory.models.history import BeforeImage, Change, ChangeSet, TimelineEvent
 from quarterdeck.inventory.models.items import (
     Drift,
     Identity,
@@ -29,6 +30,7 @@ from quarterdeck.inventory.models.work import Import, Merge, MergeProposal, Save
 
 __all__ = [
     "Attribute",
+    "BeforeImage",
     "Catalogue",
     "Change",
     "ChangeSet",

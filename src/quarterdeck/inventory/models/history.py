@@ -8,7 +8,8 @@ from quarterdeck.inventory.models.items import Item
 
 
 class ChangeSet(models.Model):
-    """All that one call changed. `actor` is the name at that time; the audit record has the identity."""
+    """All that one call changed. `actor` is the name at that time; the audit record has the identity. `reverts` is the
+    change set that this one took back."""
 
     at = models.DateTimeField()
     actor = models.CharField(max_length=150)
@@ -16,6 +17,7 @@ class ChangeSet(models.Model):
     source = models.CharField(max_length=64)
     request_id = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500, blank=True)
+    reverts = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
 
     class Meta:
         indexes = [models.Index(fields=["at"], name="changeset_at")]
@@ -32,6 +34,22 @@ class Change(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["item", "-id"], name="change_item")]
+
+
+class BeforeImage(models.Model):
+    """What people replaced in one item by one change set, for the way back. `Change` has the values in force, which
+    sources have a say in; this has what people decided.
+
+    `replaced` is `{"desired": {"owner": {"old": "a", "new": "b"}}, "import": {...}, "lifecycle": {...}}`: values set by
+    hand, values of imported files, the stage of life. Without "old" there was none before, without "new" none after.
+    """
+
+    change_set = models.ForeignKey(ChangeSet, models.CASCADE, related_name="+", db_index=False)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    replaced = models.JSONField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["change_set", "item"], name="before_image_once")]
 
 
 class TimelineEvent(models.Model):

@@ -1,6 +1,7 @@
 """Reads of the inventory. Lists take the actor and give only what the actor may see."""
 
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeCatalogue, TypeSpec, catalogue
+from quarterdeck.inventory.queries.change_sets import Touched, change_set, change_sets, changes_of, touched
 from quarterdeck.inventory.queries.items import (
     SORTS,
     condition,
@@ -41,9 +42,13 @@ __all__ = [
     "Graph",
     "ItemFields",
     "Moment",
+    "Touched",
     "TypeCatalogue",
     "TypeSpec",
     "catalogue",
+    "change_set",
+    "change_sets",
+    "changes_of",
     "completions",
     "condition",
     "counts",
@@ -68,6 +73,7 @@ __all__ = [
     "sync_runs",
     "targets",
     "timeline",
+    "touched",
     "view_owner",
     "views",
 ]

@@ -115,14 +115,14 @@ def history(actor: Actor, item: Item, before: int | None = None, limit: int = 10
 
     A change of a relation names the other item only to those who may see that one.
     """
-    rows = Change.objects.filter(item=item).select_related("change_set").order_by("-pk")
+    rows = Change.objects.filter(item=item).select_related("change_set", "item").order_by("-pk")
     rows = rows.filter(pk__lt=before) if before else rows
     found = list(rows[: max(1, min(limit, 1000))])
-    _hide_names(actor, found)
+    hide_names(actor, found)
     return found
 
 
-def _hide_names(actor: Actor, changes: Sequence[Change]) -> None:
+def hide_names(actor: Actor, changes: Sequence[Change]) -> None:
     """Empty the names of related items that the actor may not see; who may see all also reads those of purged ones."""
     if not allowed(actor, "inventory.view", Item):
         return

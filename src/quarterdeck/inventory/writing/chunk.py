@@ -17,15 +17,12 @@ from quarterdeck.inventory.writing import secret
 from quarterdeck.inventory.writing.content import LABEL, Complaint, Content, content_of, hash_of
 from quarterdeck.inventory.writing.derived import unique_value
 from quarterdeck.inventory.writing.drafts import Draft, Pen, Said, drafts_of, new_draft
-from quarterdeck.inventory.writing.effective import IMPORT, MANUAL
+from quarterdeck.inventory.writing.effective import IMPORT, PEOPLE
 from quarterdeck.inventory.writing.identify import Evidence, Verdict, identify, normal
 from quarterdeck.inventory.writing.references import resolve_references
 from quarterdeck.inventory.writing.relate import Wanted
 from quarterdeck.inventory.writing.saving import taken
 
-# Records made by people are taken whole or not at all and need every required attribute. Records of sources are taken
-# without the parts that are wrong: one odd value must not hide a machine.
-PEOPLE = frozenset({MANUAL, IMPORT})
 _SLEEPING = (Lifecycle.RETIRED.value,)
 
 
@@ -66,6 +63,8 @@ class Chunk:
 
     @property
     def is_by_people(self) -> bool:
+        """Records made by people are taken whole or not at all and need every required attribute. Records of sources
+        are taken without the parts that are wrong: one odd value must not hide a machine."""
         return self.source in PEOPLE
 
     def fail(self, number: int, complaint: Complaint) -> None:
@@ -110,9 +109,11 @@ def _compare(chunk: Chunk, rows: list[Row]) -> None:
             gone_at=None,
         ).values_list("id", "item_id", "type_id", "external_id", "content_hash", "item__lifecycle")
     } if rows else {}  # fmt: skip
+    # What is in the trash is dead to files, whose rows make it anew, and alive to sources, which see it day by day.
+    alive = {Lifecycle.ACTIVE.value} if chunk.source == IMPORT else {Lifecycle.ACTIVE.value, Lifecycle.TRASHED.value}
     for row in rows:
         known = stored.get((row.found.external_id, row.spec.id))
-        if known is not None and known[2] == row.content_hash and known[3] in (Lifecycle.ACTIVE, Lifecycle.TRASHED):
+        if known is not None and known[2] == row.content_hash and known[3] in alive:
             chunk.unchanged.append((known[0], known[1]))
         else:
             chunk.rows.append(row)
@@ -257,6 +258,8 @@ def _put(chunk: Chunk, row: Row, into: Draft) -> None:
         key = next((known for known in into.said if known[0] == IMPORT), key)
     before = into.said.get(key)
     stored = before.id if before else row.stored.pk if row.stored else None
+    if chunk.source == IMPORT and into.imported is None:
+        into.imported = before.content if before else {}
     if before is not None and chunk.source == IMPORT:
         # A file with fewer columns says nothing of the others.
         content = {**before.content, **content}

@@ -11,7 +11,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.catalogue import TypeCatalogue, TypeSpec
 from quarterdeck.inventory.models import ChangeSet, Item, Lifecycle, Observation
 from quarterdeck.inventory.writing.content import Content, content_of_item
-from quarterdeck.inventory.writing.effective import Seen, effective, is_noise, keep_quiet
+from quarterdeck.inventory.writing.effective import IMPORT, PEOPLE, Seen, effective, is_noise, keep_quiet
 
 ObservationKey = tuple[str, str, str]  # source, scope, external id
 
@@ -35,7 +35,8 @@ class Said:
 
 @dataclass(slots=True)
 class Draft:
-    """An item with everything that decides its content. `before` is {} for a new one."""
+    """An item with everything that decides its content. `before` is {} for a new one. `imported` is what files said
+    before this write, None when it does not touch that."""
 
     item: Item
     spec: TypeSpec
@@ -49,6 +50,7 @@ class Draft:
     row: int = 0
     secrets: dict[str, str] = field(default_factory=dict)
     lifecycle: str = ""
+    imported: Content | None = None
 
     def seen(self) -> list[Seen]:
         return [
@@ -57,15 +59,40 @@ class Draft:
         ]
 
     def work_out(self) -> None:
-        """Compute the content in force and what changes by it."""
-        self.after = effective(self.spec, self.desired, self.seen())
-        keep_quiet(self.spec, self.before, self.after)
+        """Compute the content in force and what changes by it. An item of which nobody says anything any more, since
+        its observations went to another, keeps its last values to look at."""
+        if self.is_new or self.said or self.desired:
+            self.after = effective(self.spec, self.desired, self.seen())
+            keep_quiet(self.spec, self.before, self.after)
+        else:
+            self.after = dict(self.before)
         self.is_changed = self.is_new or self.after != self.before or self.desired != self.item.desired
         self.changes = [] if self.is_new else _changes(self.spec, self.before, self.after)
         if self.lifecycle and self.lifecycle != self.item.lifecycle:
             self.is_changed = True
             if not self.is_new:
                 self.changes.append(("lifecycle", self.item.lifecycle, self.lifecycle))
+
+
+def _replaced(old: Content, new: Content) -> dict[str, dict[str, Any]]:
+    """Return `{"owner": {"old": "a", "new": "b"}}` where the two differ; a side that has no value is left out."""
+    return {
+        name: {side: values[name] for side, values in (("old", old), ("new", new)) if name in values}
+        for name in old.keys() | new.keys()
+        if (name in old) != (name in new) or old.get(name) != new.get(name)
+    }
+
+
+def before_image(draft: Draft) -> dict[str, Any]:
+    """Return what `BeforeImage.replaced` is to hold; call it before the draft's item takes the new values over."""
+    imported = next((one.content for one in draft.said.values() if one.source == IMPORT), {})
+    image: dict[str, Any] = {
+        "desired": _replaced(draft.item.desired, draft.desired),
+        "import": {} if draft.imported is None else _replaced(draft.imported, imported),
+    }
+    if draft.lifecycle and draft.lifecycle != draft.item.lifecycle:
+        image["lifecycle"] = {"old": draft.item.lifecycle, "new": draft.lifecycle}
+    return {name: content for name, content in image.items() if content}
 
 
 def _changes(spec: TypeSpec, before: Content, after: Content) -> list[tuple[str, Any, Any]]:
@@ -123,13 +150,23 @@ def new_draft(spec: TypeSpec, at: datetime) -> Draft:
 
 @dataclass(slots=True)
 class Pen:
-    """Who writes, when, why. The change set is made at the first change: a call that changes nothing leaves none."""
+    """Who writes, when, why. The change set is made at the first change: a call that changes nothing leaves none.
+
+    `reverts` is the change set that is taken back. What has a way back of its own, as a merge has, is not
+    `is_revertible`.
+    """
 
     actor: Actor
     source: str
     reason: str
     at: datetime
     change_set: ChangeSet | None = None
+    reverts: int | None = None
+    is_revertible: bool = True
+
+    @property
+    def keeps_images(self) -> bool:
+        return self.is_revertible and self.source in PEOPLE
 
     def change_set_id(self) -> int:
         if self.change_set is None:
@@ -140,6 +177,7 @@ class Pen:
                 source=self.source[:64],
                 request_id=self.actor.request_id[:64],
                 reason=self.reason[:500],
+                reverts_id=self.reverts,
             )
         return int(self.change_set.pk)
 

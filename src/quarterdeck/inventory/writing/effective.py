@@ -12,6 +12,8 @@ from quarterdeck.inventory.writing.content import LABEL, Content
 
 MANUAL = "manual"
 IMPORT = "import"
+# Sources that are people deciding, not programs observing.
+PEOPLE = frozenset({MANUAL, IMPORT})
 # What people decide alone: no source can be in drift with them.
 _DECIDED = frozenset({"name", "owner", "env", "raw_state"})
 

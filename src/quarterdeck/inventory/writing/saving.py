@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.inventory.catalogue import HOT_FIELDS
 from quarterdeck.inventory.found import STRENGTHS
 from quarterdeck.inventory.models import (
+    BeforeImage,
     Change,
     Drift,
     Identity,
@@ -23,7 +24,7 @@ from quarterdeck.inventory.models import (
 from quarterdeck.inventory.writing import secret, store
 from quarterdeck.inventory.writing.content import Complaint, put_into
 from quarterdeck.inventory.writing.derived import index_rows, search_words, unique_rows
-from quarterdeck.inventory.writing.drafts import Draft, Pen
+from quarterdeck.inventory.writing.drafts import Draft, Pen, before_image
 from quarterdeck.inventory.writing.effective import differences
 
 _ITEM_COLUMNS = [
@@ -68,6 +69,7 @@ def taken(drafts: Sequence[Draft]) -> dict[int, Complaint]:
 
 def save(drafts: Sequence[Draft], pen: Pen) -> None:
     """Write what changed of every draft: item, history, indexes, identities, observations and drift."""
+    images = _before_images(drafts) if pen.keeps_images else {}
     for draft in drafts:
         if draft.is_changed:
             _finish(draft, pen)
@@ -75,11 +77,21 @@ def save(drafts: Sequence[Draft], pen: Pen) -> None:
     old = [draft for draft in drafts if draft.is_changed and not draft.is_new]
     _write_items(new, old)
     _write_history(new, old, pen)
+    if images:
+        change_set = pen.change_set_id()
+        rows = ((change_set, pk, image) for pk, image in images.items())
+        store.insert(BeforeImage, ["change_set", "item", "replaced"], rows)
     _write_derived(new, old)
     _write_secrets([draft for draft in drafts if draft.secrets])
     _write_observations(drafts)
     _write_identities(drafts)
     _write_drift(drafts, pen)
+
+
+def _before_images(drafts: Sequence[Draft]) -> dict[int, dict[str, object]]:
+    """Return images by item. The way back from a creation needs none: its history tells it."""
+    changed = [draft for draft in drafts if draft.is_changed and not draft.is_new]
+    return {draft.item.pk: image for draft in changed if (image := before_image(draft))}
 
 
 def _finish(draft: Draft, pen: Pen) -> None:

@@ -42,6 +42,7 @@ TITLES: dict[str, str | Promise] = {
     "inventory.acknowledge_drift": _("Acknowledged drift"),
     "inventory.apply": _("Took in items of a source"),
     "inventory.bulk_update": _("Changed many items"),
+    "inventory.revert": _("Undid a change"),
     "inventory.create": _("Created an item"),
     "inventory.delete": _("Deleted items"),
     "inventory.delete_view": _("Deleted a view"),

@@ -76,7 +76,7 @@ def _context(found: Import, form: MatchForm) -> dict[str, Any]:
         "errors": errors[:ERRORS_SHOWN],
         "error_count": len(errors),
         "to_write": found.result.get("create", 0) + found.result.get("update", 0),
-        # What was new at or after the upload: the way to take an import back.
+        # What was new at or after the upload.
         "new_items": f'first_seen:>="{found.created_at:%Y-%m-%dT%H:%M:%SZ}"',
         "step": 4 if is_over else 3 if is_tried else 2,
     }

@@ -1,4 +1,4 @@
-"""What is done to many items at once, and undoing the trash."""
+"""What is done to many items at once; the page after it offers to undo it."""
 
 from __future__ import annotations
 
@@ -43,34 +43,32 @@ def _field_change(request: PageRequest) -> dict[str, Any]:
     return {code: typed_value(specs[0] if specs else None, request.POST.get("value", ""))}
 
 
+def _offer_undo(request: PageRequest, done: actions.Bulk, *, is_trash: bool = False) -> None:
+    """Let the next list say what was done, with a button that takes it back."""
+    if done.change_set_id is None:
+        messages.info(request, _("Nothing had to be changed."))
+        return
+    request.session["undo"] = {"change_set": done.change_set_id, "count": done.count, "is_trash": is_trash}
+
+
 @require_POST
 @page("inventory.view")
 def bulk(request: PageRequest) -> HttpResponse:
     """Set a field or a label, put into the trash, restore or purge. The actions check the rights."""
     target = target_of(request)
     operation = request.POST.get("operation", "")
+    reason = request.POST.get("reason", "")
     if operation in ("field", "label"):
         changes = _field_change(request) if operation == "field" else _label_change(request)
-        count = actions.bulk_update(request.actor, target, changes, reason=request.POST.get("reason", ""))
-        messages.success(request, _("Changed: %(items)s.") % {"items": how_many_items(count)})
+        _offer_undo(request, actions.bulk_update(request.actor, target, changes, reason=reason))
     elif operation == "trash":
-        ids = actions.trash(request.actor, target, reason=request.POST.get("reason", ""))
-        request.session["undo"] = ids[:10_000]
+        _offer_undo(request, actions.trash(request.actor, target, reason=reason), is_trash=True)
     elif operation == "restore":
-        ids = actions.restore(request.actor, target)
-        messages.success(request, _("Restored: %(items)s.") % {"items": how_many_items(len(ids))})
+        done = actions.restore(request.actor, target)
+        messages.success(request, _("Restored: %(items)s.") % {"items": how_many_items(done.count)})
     elif operation == "purge":
         count = actions.purge(request.actor, target)
         messages.success(request, _("Deleted for ever: %(items)s.") % {"items": how_many_items(count)})
     else:
         raise BadInput(_("There is no such operation."), hint="field, label, trash, restore, purge")
-    return HttpResponseRedirect(next_of(request, reverse("web:items")))
-
-
-@require_POST
-@page("inventory.delete")
-def undo(request: PageRequest) -> HttpResponse:
-    """Take what was just put into the trash out of it."""
-    ids = actions.restore(request.actor, target_of(request))
-    messages.success(request, _("Restored: %(items)s.") % {"items": how_many_items(len(ids))})
     return HttpResponseRedirect(next_of(request, reverse("web:items")))

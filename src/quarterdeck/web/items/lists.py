@@ -50,7 +50,7 @@ def items(request: PageRequest) -> HttpResponse:
         "types": catalogue().types,
         "may": {verb: may(request.actor, f"inventory.{verb}") for verb in ("edit", "delete", "export", "import")},
         "is_plain": not found.query and not found.view and not request.GET.get("after"),
-        "trash_undo": request.session.pop("undo", None),
+        "undo": request.session.pop("undo", None),
     }
     return render(request, "web/items/list.html", context, status=400 if found.error else 200)
 

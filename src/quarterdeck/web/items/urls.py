@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.items import bulk, charts, editing, lists, merging, related, saved, sources, views
+from quarterdeck.web.items import bulk, changes, charts, editing, lists, merging, related, saved, sources, views
 
 urlpatterns = [
     path("items", lists.items, name="items"),
@@ -13,13 +13,14 @@ urlpatterns = [
     path("items/pick", lists.pick, name="item_pick"),
     path("items/trash", lists.trash, name="trash"),
     path("items/bulk", bulk.bulk, name="item_bulk"),
-    path("items/undo", bulk.undo, name="item_undo"),
     path("items/views", saved.save, name="view_save"),
     path("items/views/<slug:slug>/delete", saved.delete, name="view_delete"),
     path("items/new", editing.new, name="item_new"),
     path("items/merges", merging.proposals, name="merge_proposals"),
     path("items/merges/<int:pk>", merging.decide, name="merge_decide"),
     path("items/merges/<int:pk>/undo", merging.undo, name="merge_undo"),
+    path("changes/<int:pk>", changes.show, name="change"),
+    path("changes/<int:pk>/undo", changes.undo, name="change_undo"),
     path("items/drift", sources.drifts, name="drift"),
     path("items/<int:pk>", views.summary, name="item"),
     path("items/<int:pk>/metrics", charts.metrics, name="item_metrics"),

@@ -81,7 +81,8 @@ class ShownChange:
     parts: list[Part]
 
 
-def _shown(spec: TypeSpec, changes: Iterable[Change]) -> list[ShownChange]:
+def shown_changes(spec: TypeSpec, changes: Iterable[Change]) -> list[ShownChange]:
+    """Return changes of one item for people to read; that it was created is not one."""
     return [
         ShownChange(
             title_of(spec, change.field),
@@ -99,7 +100,7 @@ def change_sets(spec: TypeSpec, changes: Iterable[Change]) -> list[tuple[ChangeS
     result = []
     for _pk, group in groupby(changes, key=lambda change: change.change_set_id):
         rows = list(group)
-        result.append((rows[0].change_set, any(not row.field for row in rows), _shown(spec, rows)))
+        result.append((rows[0].change_set, any(not row.field for row in rows), shown_changes(spec, rows)))
     return result
 
 
