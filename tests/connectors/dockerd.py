@@ -10,8 +10,11 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import NotFound
 
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory.connectors.docker_engine import client
@@ -37,6 +40,22 @@ def engine() -> Iterator[str]:
         process.terminate()
         process.wait(30)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def overlay(client: DockerClient, name: str) -> Iterator[None]:
+    """Make the engine a swarm of one, which overlay networks need, with an attachable one called `name`."""
+    client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1:0")
+    try:
+        client.networks.create(name, driver="overlay", attachable=True)
+        yield
+    finally:
+        for container in client.containers.list(all=True):
+            container.remove(force=True)
+        client.swarm.leave(force=True)
+        # The bridge that containers of overlays use to reach out stays behind, and so would its interface.
+        with suppress(NotFound):
+            client.networks.get("docker_gwbridge").remove()
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

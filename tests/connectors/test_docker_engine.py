@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 import docker
 import pytest
 from docker.models.containers import Container
-from tests.connectors.dockerd import IMAGE, engine
+from tests.connectors.dockerd import IMAGE, engine, overlay
 
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.core.errors import Unavailable
@@ -68,6 +69,23 @@ def test_a_container_is_attached_to_the_network_of_its_mode(url: str, client: do
     }
     assert item(mode, "network").attributes["mode"] == mode
     assert bool(found.primary_ip) == (mode == "bridge")
+
+
+def test_a_container_is_attached_to_an_overlay_network(url: str, client: docker.DockerClient) -> None:
+    with overlay(client, "mesh"):
+        run(client, "c-overlay", network="mesh")
+        assert sync(url).outcome == SyncRun.Outcome.COMPLETE
+        found, network = item("c-overlay"), item("mesh", "network")
+        assert network.attributes["mode"] == "overlay"
+        assert network.attributes["scope"] == "swarm"
+        assert network.attributes["attachable"] is True
+        assert ("attached_to", "network", "mesh") in related("c-overlay")
+        assert found.attributes["network_mode"] == "mesh"
+        (subnet,) = network.attributes["subnets"]
+        assert ip_address(found.primary_ip) in ip_network(subnet)
+        assert item("ingress", "network").attributes["mode"] == "overlay"
+    sync(url)
+    assert item("mesh", "network").lifecycle == Lifecycle.ABSENT
 
 
 def test_networks_volumes_ports_and_labels_are_told(url: str, client: docker.DockerClient) -> None:
