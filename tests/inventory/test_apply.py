@@ -327,6 +327,11 @@ class TestAuthority:
             "ssh",
         )
 
+    def test_a_source_that_does_not_know_the_state_contradicts_nobody(self, sync: Sync, item: Item) -> None:
+        update_item(SYSTEM, item, {"cpu_count": 16})
+        sync(host("db1", {"cpu_count": 16}, state="unknown"))
+        assert not Drift.objects.exists()
+
     def test_the_attributes_list_decides(self, sync: Sync) -> None:
         set_attribute(SYSTEM, "host", {"code": "cpu_count", "authority": ["ssh", "cloud"]})
         assert self._two(sync, {"cpu_count": 4}, {"cpu_count": 8}).attributes["cpu_count"] == 8

@@ -88,6 +88,11 @@ def is_noise(attribute: AttributeSpec | None, old: Any, new: Any) -> bool:
     return numbers and abs(new - old) < attribute.deadband
 
 
+def _says_nothing(field: str, value: Any) -> bool:
+    """Whether a source has no word on the field; the state "unknown" is none either."""
+    return value is None or (field == "state" and value == State.UNKNOWN)
+
+
 def keep_quiet(spec: TypeSpec, before: Mapping[str, Any], after: Content) -> None:
     """Keep the old value where the new one differs by less than the dead-band."""
     for field, attribute in spec.attributes.items():
@@ -110,7 +115,7 @@ def differences(spec: TypeSpec, desired: Content, seen: Sequence[Seen], after: C
             wish = desired.get(field)
             expected = after.get(field) if wish is None else wish
             untracked = attribute is not None and not attribute.track_history
-            if value is None or value == expected or untracked or is_noise(attribute, expected, value):
+            if _says_nothing(field, value) or value == expected or untracked or is_noise(attribute, expected, value):
                 continue
             found[field] = Difference(field, "sources" if wish is None else "wish", expected, value, one.source)
     return list(found.values())
