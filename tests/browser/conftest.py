@@ -68,9 +68,9 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
     """Open a path as the first person: `open_page("/items", theme="dark", width=390)`. Complaints fail the test."""
     contexts: list[BrowserContext] = []
 
-    def opened(path: str, *, theme: str = "light", width: int = 1440) -> Page:
+    def opened(path: str, *, theme: str = "light", width: int = 1440, is_signed_in: bool = True) -> Page:
         context = chromium.new_context(
-            storage_state=deck.state,
+            storage_state=deck.state if is_signed_in else None,
             viewport={"width": width, "height": 900},
             reduced_motion="reduce",
             locale="zh-CN" if deck.language == "zh-hans" else "en-GB",

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from django.urls import URLPattern, URLResolver, resolve
+from playwright.sync_api import expect
 from tests.browser.conftest import Open
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = [
     "/", "/items", "/items?q=type:host", "/items?q=tipe:host", "/items/new", "/items/new?type=host", "/items/trash",
-    "/items/drift", "/items/merges", "/topology", "/types", "/types/host", "/imports", "/audit", "/access",
-    "/access/roles", "/access/tokens", "/settings", "/settings/system", "/me", "/nothing-here",
+    "/items/drift", "/items/merges", "/topology", "/types", "/types/host", "/types/host/edit", "/types/-/new",
+    "/types/-/import", "/types/host/attributes/-/new", "/types/host/attributes/cpu_count",
+    "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
+    "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
+    "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
+    "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
+    "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
+STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
+# Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to.
+NO_PAGES = {
+    "attention", "completions", "export_audit", "export_types", "group", "import", "import_errors", "import_keys",
+    "import_progress", "item_bulk", "item_chart", "item_drift", "item_export", "item_facets", "item_pick",
+    "item_relate", "item_undo", "item_unrelate", "item_usage", "merge_decide", "merge_undo", "move_attribute",
+    "palette", "remove_group", "remove_role", "remove_type", "revoke_token", "role_preview", "save_role", "save_user",
+    "set_range", "set_selector", "start_import", "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit",
+    "view_delete", "view_save",
+}  # fmt: skip
 TABS = ["", "/metrics", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge"]
 LOOKS = [("light", 1440), ("dark", 390)]
 FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
@@ -21,7 +45,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 def check(open_page: Open, path: str, theme: str, width: int) -> None:
-    page = open_page(path, theme=theme, width=width)
+    inspect(open_page(path, theme=theme, width=width))
+
+
+def inspect(page: Page) -> None:
     # The policy lets no script in by a tag; the debugger's door is not the page's.
     page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
     assert page.evaluate(FINDINGS) == []
@@ -38,3 +65,79 @@ def test_it_finds_nothing_on_a_page(open_page: Open, path: str, theme: str, widt
 @pytest.mark.parametrize("tab", TABS)
 def test_it_finds_nothing_on_an_item(open_page: Open, machine: int, tab: str, theme: str, width: int) -> None:
     check(open_page, f"/items/{machine}{tab}", theme, width)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+@pytest.mark.parametrize("path", STRANGERS)
+def test_it_finds_nothing_on_what_a_stranger_sees(open_page: Open, path: str, theme: str, width: int) -> None:
+    inspect(open_page(path, theme=theme, width=width, is_signed_in=False))
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+@pytest.mark.parametrize("dialog", ["choose-columns", "save-view"])
+def test_it_finds_nothing_in_a_dialog_and_escape_closes_it(
+    open_page: Open, machine: int, dialog: str, theme: str, width: int
+) -> None:
+    page = open_page("/items", theme=theme, width=width)
+    page.locator(f"[data-dialog={dialog}]").evaluate("button => button.click()")
+    expect(page.locator(f"#{dialog}")).to_be_visible()
+    inspect(page)
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#{dialog}")).not_to_be_visible()
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_it_finds_nothing_in_the_palette(open_page: Open, machine: int, theme: str, width: int) -> None:
+    page = open_page("/items", theme=theme, width=width)
+    page.keyboard.press("Control+k")
+    expect(page.locator("#qd-palette [role=option]").first).to_be_visible()
+    inspect(page)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_it_finds_nothing_on_the_steps_of_an_import(open_page: Open, theme: str, width: int) -> None:
+    page = open_page("/imports", theme=theme, width=width)
+    body = b"name,env,cpu_count\nimported-1,lab,4\nimported-2,lab,many\n"
+    page.set_input_files("input[type=file]", {"name": "hosts.csv", "mimeType": "text/csv", "buffer": body})
+    page.locator(".card-footer button").click()
+    page.locator("select[name=type]").select_option("host")
+    inspect(page)
+    page.locator("button[value=try]").click()
+    expect(page.locator(".qd-counts")).to_be_visible(timeout=60_000)
+    inspect(page)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_it_finds_nothing_where_a_form_was_refused(open_page: Open, theme: str, width: int) -> None:
+    page = open_page("/access/users/new", theme=theme, width=width)
+    page.fill("input[name=username]", "no such name!")
+    page.keyboard.press("Enter")
+    expect(page.locator(".qd-field-error").first).to_be_visible()
+    inspect(page)
+
+
+@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def test_it_finds_nothing_on_a_group(open_page: Open, theme: str, width: int) -> None:
+    page = open_page("/access/groups/new", theme=theme, width=width)
+    page.fill("input[name=name]", f"Crew {theme}")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=f"Crew {theme}").click()
+    expect(page.locator("input[name=name]")).to_have_value(f"Crew {theme}")
+    inspect(page)
+
+
+def test_every_page_is_looked_at() -> None:
+    """A new page belongs in a list above; what is no page belongs below."""
+    paths = [path.partition("?")[0] for path in [*PAGES, *STRANGERS, *(f"/items/1{tab}" for tab in TABS)]]
+    seen = {resolve(path).url_name for path in paths if path != "/nothing-here"}
+    patterns = chain.from_iterable(part.url_patterns for part in import_module("quarterdeck.web.urls").urlpatterns)
+    names = {one.name for part in patterns for one in _leaves(part) if one.name != "set_language"}
+    assert names - seen == NO_PAGES
+
+
+def _leaves(part: URLPattern | URLResolver) -> Iterator[URLPattern]:
+    if isinstance(part, URLPattern):
+        yield part
+    else:
+        for one in part.url_patterns:
+            yield from _leaves(one)
