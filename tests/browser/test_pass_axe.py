@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = [
     "/", "/items", "/items?q=type:host", "/items?q=tipe:host", "/items/new", "/items/new?type=host", "/items/trash",
-    "/items/drift", "/items/merges", "/topology", "/types", "/types/host", "/types/host/edit", "/types/-/new",
-    "/types/-/import", "/types/host/attributes/-/new", "/types/host/attributes/cpu_count",
+    "/items/drift", "/items/merges", "/changes/1", "/topology", "/types", "/types/host", "/types/host/edit",
+    "/types/-/new", "/types/-/import", "/types/host/attributes/-/new", "/types/host/attributes/cpu_count",
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
@@ -30,12 +30,12 @@ PAGES = [
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to.
 NO_PAGES = {
-    "attention", "completions", "export_audit", "export_types", "group", "import", "import_errors", "import_keys",
-    "import_progress", "item_bulk", "item_chart", "item_drift", "item_export", "item_facets", "item_pick",
-    "item_relate", "item_undo", "item_unrelate", "item_usage", "merge_decide", "merge_undo", "move_attribute",
+    "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
+    "import_keys", "import_progress", "item_bulk", "item_chart", "item_drift", "item_export", "item_facets",
+    "item_pick", "item_relate", "item_unrelate", "item_usage", "merge_decide", "merge_undo", "move_attribute",
     "palette", "remove_group", "remove_role", "remove_type", "revoke_token", "role_preview", "save_role", "save_user",
-    "set_range", "set_selector", "start_import", "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit",
-    "view_delete", "view_save",
+    "set_range", "set_selector", "start_import", "sync_sources", "topology_graph", "user_active", "user_link",
+    "verify_audit", "view_delete", "view_save",
 }  # fmt: skip
 TABS = ["", "/metrics", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge"]
 LOOKS = [("light", 1440), ("dark", 390)]
@@ -57,7 +57,7 @@ def inspect(page: Page) -> None:
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
-def test_it_finds_nothing_on_a_page(open_page: Open, path: str, theme: str, width: int) -> None:
+def test_it_finds_nothing_on_a_page(open_page: Open, machine: int, path: str, theme: str, width: int) -> None:
     check(open_page, path, theme, width)
 
 

@@ -220,6 +220,16 @@ def test_the_overview_counts_by_type_and_state(as_owner: Client, web1: Item, lab
     assert [(row["spec"].code, row["count"]) for row in context["types"]] == [("host", 2)]
 
 
+def test_what_was_put_into_the_trash_is_said_so(as_owner: Client, owner: Actor, web1: Item) -> None:
+    actions.trash(owner, [web1.pk])
+    assert "moved to the trash" in text(as_owner, f"/items/{web1.pk}/timeline")
+
+
+def test_the_history_names_the_other_end_of_a_relation(as_owner: Client, owner: Actor, web1: Item, lab1: Item) -> None:
+    actions.relate(owner, web1, "depends_on", lab1)
+    assert "<ins>lab1</ins>" in text(as_owner, f"/items/{web1.pk}/history")
+
+
 def test_metrics_say_when_the_engine_does_not_answer(as_owner: Client, web1: Item) -> None:
     response = as_owner.get(f"/items/{web1.pk}/metrics")
     assert response.status_code == 503

@@ -74,6 +74,20 @@ def test_it_shows_the_chosen_columns_and_remembers_them(as_owner: Client, web1: 
     assert [column.code for column in listing.columns] == ["cpu_count", "owner"]
 
 
+def test_a_label_is_a_column_too(as_owner: Client, owner: Actor) -> None:
+    actions.create_item(owner, "host", "web1", {"label.role": "web"})
+    answer = as_owner.get(ITEMS, {"columns": ["label.role"]})
+    [(_item, cells)] = answer.context["listing"].cells()
+    assert [(column.code, value) for column, value in cells] == [("label.role", "web")]
+
+
+def test_columns_of_one_title_are_told_apart(as_owner: Client, web1: Item) -> None:
+    columns = as_owner.get(ITEMS).context["all_columns"]
+    notes = {column.code: column.note for column in columns if str(column.title) == "Address"}
+    assert notes["primary_ip"] == ""
+    assert "Service" in notes["url"]
+
+
 def test_facets_narrow_the_query(as_owner: Client, web1: Item, lab1: Item) -> None:
     page = text(as_owner, "/items/facets", q="type:host")
     assert "q=type%3Ahost+env%3Aprod" in page

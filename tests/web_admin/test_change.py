@@ -202,7 +202,7 @@ def test_it_says_what_is_wrong_with_the_query_of_a_role(as_owner: Client) -> Non
     page = answer.content.decode()
     assert answer.status_code == 422
     assert 'value="evn:prod"' in page
-    assert "did you mean" in page
+    assert "Did you mean" in page
     assert not Role.objects.filter(name="web-team").exists()
 
 

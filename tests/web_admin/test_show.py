@@ -165,4 +165,4 @@ def test_it_exports_what_the_filters_select(as_owner: Client, owner: Actor, form
 def test_a_wrong_query_keeps_what_was_typed(as_owner: Client) -> None:
     page = as_owner.get("/audit?q=actr:x").content.decode()
     assert 'value="actr:x"' in page
-    assert "did you mean" in page
+    assert "Did you mean" in page

@@ -45,6 +45,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ha
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 
+    def add_message(self, request: HttpRequest, level: int, message_template: str, *args: Any, **more: Any) -> None:
+        """Leave out the word that one is signed in: the page that follows shows it."""
+        if message_template != "account/messages/logged_in.txt":
+            super().add_message(request, level, message_template, *args, **more)
+
     def respond_user_inactive(self, request: HttpRequest, user: User) -> HttpResponse:
         record(visitor(request, None), "access.sign_in", user, result="denied", error="the account is not active")
         response: HttpResponse = super().respond_user_inactive(request, user)

@@ -99,5 +99,25 @@ def pretty_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
 
 
+def capital(text: str) -> str:
+    """Begin with a capital letter, unless the first word is a name such as cpu_count."""
+    text = str(text).strip()
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].rstrip(",.:").isalpha() else text
+
+
+def in_sentences(*parts: str) -> str:
+    """Join a message and its hint, which other readers get apart, into sentences of one paragraph.
+
+    "no such type" and "did you mean host?" are 'No such type. Did you mean host?'.
+    """
+    text = ""
+    for part in filter(None, map(capital, parts)):
+        if text and text[-1] not in ".?!:。？！：":
+            text += _(".")
+        # Chinese punctuation carries its own space.
+        text += part if not text or text[-1] in "。？！：" else f" {part}"
+    return text
+
+
 def how_many_items(count: int) -> str:
     return ngettext("%(count)s item", "%(count)s items", count) % {"count": number_format(count, force_grouping=True)}

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from quarterdeck.core.errors import Denied, OpsError, Unauthenticated
+from quarterdeck.web.formatting import in_sentences
 
 
 @contextmanager
@@ -24,8 +25,7 @@ def errors_into(form: forms.Form) -> Iterator[None]:
     except (Denied, Unauthenticated):
         raise
     except OpsError as error:
-        text = f"{error.message} {error.hint}".strip()
-        form.add_error(error.field if error.field in form.fields else None, text)
+        form.add_error(error.field if error.field in form.fields else None, in_sentences(error.message, error.hint))
 
 
 def form_status(form: forms.BaseForm) -> int:

@@ -22,6 +22,9 @@ class SavedView(models.Model):
     class Meta:
         ordering = ("title",)
 
+    def __str__(self) -> str:
+        return self.title
+
 
 class MergeProposal(models.Model):
     """Two items that may be one. `evidence` is `[{"kind": "mac", "value": "..."}]`; a person decides."""

@@ -249,6 +249,7 @@ def _moment(group: Sequence[Change]) -> Moment:
             "change_set": first.change_set_id,
             "source": first.change_set.source,
             "fields": names,
+            "lifecycle": next((change.new for change in group if change.field == "lifecycle"), ""),
             "reason": first.change_set.reason,
         },
     )

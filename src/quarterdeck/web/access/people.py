@@ -18,10 +18,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from quarterdeck.access import actions
 from quarterdeck.access.checks import may
-from quarterdeck.access.models import RoleBinding, User
+from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
-from quarterdeck.web.access.forms import GroupForm, NewUserForm, UserForm
+from quarterdeck.web.access.forms import GroupForm, NewUserForm, UserForm, role_title
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
 
@@ -31,10 +31,19 @@ _SHOWN = 500
 
 def _names_by(key: str) -> dict[int, list[str]]:
     """Return the names of roles by the id of the user or group that they are bound to."""
-    found: dict[int, list[str]] = {}
-    rows = RoleBinding.objects.filter(**{f"{key}__isnull": False}).order_by("role__name")
-    for holder, role in rows.values_list(f"{key}_id", "role__name"):
-        found.setdefault(holder, []).append(role)
+    return {holder: [role.name for role in roles] for holder, roles in _roles_by(key).items()}
+
+
+def _titles_by(key: str) -> dict[int, list[str]]:
+    """Return what people call the roles, by the same id."""
+    return {holder: [role_title(role) for role in roles] for holder, roles in _roles_by(key).items()}
+
+
+def _roles_by(key: str) -> dict[int, list[Role]]:
+    found: dict[int, list[Role]] = {}
+    rows = RoleBinding.objects.filter(**{f"{key}__isnull": False}).select_related("role").order_by("role__name")
+    for binding in rows:
+        found.setdefault(getattr(binding, f"{key}_id"), []).append(binding.role)
     return found
 
 
@@ -66,7 +75,7 @@ def users(request: PageRequest) -> HttpResponse:
         wanted = Q(username__icontains=text) | Q(email__icontains=text)
         found = found.filter(wanted | Q(first_name__icontains=text) | Q(last_name__icontains=text))
     people = list(found[:_SHOWN])
-    roles, protected = _names_by("user"), _with_second_factor(people)
+    roles, protected = _titles_by("user"), _with_second_factor(people)
     rows = [
         {
             "user": person,
@@ -183,7 +192,7 @@ def make_link(request: PageRequest, pk: int) -> HttpResponseBase:
 @require_GET
 @page("access.view")
 def groups(request: PageRequest) -> HttpResponse:
-    roles = _names_by("group")
+    roles = _titles_by("group")
     found = Group.objects.annotate(members=Count("user")).order_by("name")
     rows = [{"group": group, "roles": roles.get(group.pk, []), "members": group.members} for group in found]
     context = {"groups": rows, "may_manage": may(request.actor, "access.manage")}

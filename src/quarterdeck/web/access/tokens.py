@@ -18,7 +18,7 @@ from quarterdeck.access.models import Token
 from quarterdeck.access.roles import tokens_of
 from quarterdeck.audit.actor import ActorKind
 from quarterdeck.core.clock import now
-from quarterdeck.web.access.forms import TokenForm
+from quarterdeck.web.access.forms import TokenForm, role_title
 from quarterdeck.web.forms import errors_into, form_status, next_of, posted
 from quarterdeck.web.pages import PageRequest, page
 
@@ -37,7 +37,7 @@ def _rows(tokens: Iterable[Token]) -> list[dict[str, Any]]:
     rows = []
     for token in tokens:
         state, title = _state(token)
-        roles = [role.name for role in token.roles.all()]
+        roles = [role_title(role) for role in token.roles.all()]
         owner = token.user.get_username() if token.user else ""
         rows.append(
             {"token": token, "roles": roles, "owner": owner, "state": state, "state_title": title, "may_revoke": True}

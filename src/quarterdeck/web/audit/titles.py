@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 TITLES: dict[str, str | Promise] = {
     "access.bind_role": _("Gave a role"),
@@ -83,6 +84,25 @@ TITLES: dict[str, str | Promise] = {
     "system.restore": _("Restored a backup"),
     "telemetry.query": _("Read metrics"),
 }
+
+KINDS: dict[str, str | Promise] = {
+    "attribute": pgettext_lazy("kind of object", "attribute"),
+    "change_set": pgettext_lazy("kind of object", "change set"),
+    "group": pgettext_lazy("kind of object", "group"),
+    "import": pgettext_lazy("kind of object", "import"),
+    "item": pgettext_lazy("kind of object", "item"),
+    "itemtype": pgettext_lazy("kind of object", "type"),
+    "role": pgettext_lazy("kind of object", "role"),
+    "savedview": pgettext_lazy("kind of object", "view"),
+    "sync_run": pgettext_lazy("kind of object", "pass"),
+    "token": pgettext_lazy("kind of object", "token"),
+    "user": pgettext_lazy("kind of object", "user"),
+}
+
+
+def kind_of(code: str) -> str:
+    """Return what people call a kind of object, or the code itself when another package wrote it."""
+    return str(KINDS.get(code, code))
 
 
 def title_of(verb: str) -> str:

@@ -68,7 +68,10 @@ function highest(data: ChartData): number {
   return Math.max(0, ...sums.values());
 }
 
-function option(data: ChartData): object {
+// Below this width the names of several series do not fit on two lines.
+const NARROW_PIXELS = 480;
+
+function option(data: ChartData, width: number): object {
   const muted = token("--qd-muted");
   const label = { color: muted, fontFamily: font(), fontSize: 12, hideOverlap: true };
   const top = data.maximum ?? niceMaximum(data.unit, highest(data));
@@ -78,7 +81,10 @@ function option(data: ChartData): object {
     grid: { left: 64, right: 12, top: 12, bottom: data.series.length > 1 ? 52 : 24 },
     legend: {
       show: data.series.length > 1,
-      type: "plain",
+      type: width < NARROW_PIXELS ? "scroll" : "plain",
+      pageIconColor: muted,
+      pageIconInactiveColor: token("--qd-line-strong"),
+      pageTextStyle: { color: muted, fontFamily: font() },
       bottom: 0,
       icon: "roundRect",
       itemWidth: 10,
@@ -177,7 +183,7 @@ class Chart {
     if (isEmpty) return;
     if (!this.drawing) this.start();
     const zoom = (this.drawing?.getOption() as { dataZoom?: { start: number; end: number }[] })?.dataZoom?.[0];
-    const next = option(this.data) as { dataZoom: object[] };
+    const next = option(this.data, this.element.clientWidth) as { dataZoom: object[] };
     if (zoom) next.dataZoom = next.dataZoom.map((one) => ({ ...one, start: zoom.start, end: zoom.end }));
     this.drawing?.setOption(next, { notMerge: true });
     describe(this.element, this.data);

@@ -1,9 +1,10 @@
 // What charts and graphs share: ECharts with only the parts we use, colours from the page's tokens, tooltips as DOM nodes.
 import { GraphChart, LineChart } from "echarts/charts";
 import { DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
-import { connect, init, use, type EChartsType } from "echarts/core";
+import { connect, init, registerLocale, use, type EChartsType } from "echarts/core";
 import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
+import chinese from "echarts/i18n/langZH-obj.js";
 
 use([
   LineChart,
@@ -15,6 +16,9 @@ use([
   LabelLayout,
   CanvasRenderer,
 ]);
+
+registerLocale("ZH", chinese);
+const locale = document.documentElement.lang.startsWith("zh") ? "ZH" : "EN";
 
 export { connect, type EChartsType };
 
@@ -39,7 +43,7 @@ export function font(): string {
 
 /** Start ECharts in `element`; it follows the element's size. Returns it and what stops it. */
 export function startDrawing(element: HTMLElement): { drawing: EChartsType; stop: () => void } {
-  const drawing = init(element, null, { renderer: "canvas", locale: "EN" });
+  const drawing = init(element, null, { renderer: "canvas", locale });
   const observer = new ResizeObserver(() => drawing.resize());
   observer.observe(element);
   return {

@@ -32,6 +32,8 @@ interface GraphData {
 
 // In a larger picture only the best connected items are labelled; the others when they are pointed at.
 const LABELLED_NODES = 60;
+// Nodes of a picture that has to be made smaller become smaller too, down to this part of their size.
+const LEAST_SCALE = 0.4;
 
 interface Place {
   id: number;
@@ -70,7 +72,7 @@ function degrees(data: GraphData): Map<number, number> {
   return degree;
 }
 
-function nodes(data: GraphData, at: Map<number, Place>): object[] {
+function nodes(data: GraphData, at: Map<number, Place>, scale: number): object[] {
   const degree = degrees(data);
   const least = [...degree.values()].sort((a, b) => b - a)[LABELLED_NODES] ?? -1;
   const category = new Map(data.kinds.map((kind, index) => [kind.code, index]));
@@ -80,8 +82,8 @@ function nodes(data: GraphData, at: Map<number, Place>): object[] {
     x: at.get(node.id)?.x,
     y: at.get(node.id)?.y,
     category: category.get(node.kind),
-    symbolSize: Math.min(44, 14 + 3 * Math.sqrt(degree.get(node.id) ?? 0)) + (node.id === data.root ? 10 : 0),
-    itemStyle: { borderColor: rim(node.tone), borderWidth: node.tone === "good" ? 0 : 2.5 },
+    symbolSize: scale * (Math.min(44, 14 + 3 * Math.sqrt(degree.get(node.id) ?? 0)) + (node.id === data.root ? 10 : 0)),
+    itemStyle: { borderColor: rim(node.tone), borderWidth: node.tone === "good" ? 0 : 2.5 * scale },
     label: { show: (degree.get(node.id) ?? 0) > least || node.id === data.root },
     node,
   }));
@@ -97,18 +99,18 @@ function tip(data: { node?: Node; edge?: Edge }): HTMLElement {
   return box;
 }
 
-/** A few nodes are not blown up to fill the frame: 1 is "fits exactly", less leaves air around. */
-function zoomOf(at: Map<number, Place>, element: HTMLElement): number {
+/** Pixels of the frame for one unit of the layout, when the picture fits exactly. */
+function fittingOf(at: Map<number, Place>, element: HTMLElement): number {
   const xs = [...at.values()].map((place) => place.x);
   const ys = [...at.values()].map((place) => place.y);
   const width = Math.max(...xs) - Math.min(...xs) || 1;
   const height = Math.max(...ys) - Math.min(...ys) || 1;
-  const fitting = Math.min((element.clientWidth - 120) / width, (element.clientHeight - 96) / height);
-  return Math.min(1, 1.6 / fitting);
+  return Math.min((element.clientWidth - 120) / width, (element.clientHeight - 96) / height);
 }
 
 function option(data: GraphData, at: Map<number, Place>, element: HTMLElement): Record<string, unknown> {
   const muted = token("--qd-muted");
+  const fitting = fittingOf(at, element);
   const text = { color: token("--qd-ink"), fontFamily: font(), fontSize: 12 };
   return {
     animation: false,
@@ -129,7 +131,8 @@ function option(data: GraphData, at: Map<number, Place>, element: HTMLElement): 
         type: "graph",
         layout: "none",
         preserveAspect: "contain",
-        zoom: zoomOf(at, element),
+        // A few nodes are not blown up to fill the frame: 1 is "fits exactly", less leaves air around.
+        zoom: Math.min(1, 1.6 / fitting),
         roam: true,
         scaleLimit: { min: 0.2, max: 6 },
         draggable: true,
@@ -138,12 +141,16 @@ function option(data: GraphData, at: Map<number, Place>, element: HTMLElement): 
         left: 60,
         right: 60,
         categories: data.kinds.map((kind) => ({ name: kind.title })),
-        data: nodes(data, at),
+        data: nodes(data, at, Math.min(1, Math.max(LEAST_SCALE, fitting))),
         edges: data.edges.map((edge) => ({ source: String(edge.source), target: String(edge.target), edge })),
         edgeSymbol: ["none", "arrow"],
         edgeSymbolSize: 6,
-        lineStyle: { color: token("--qd-line-strong"), width: 1, curveness: 0.04 },
-        label: { position: "bottom", ...text, width: 140, overflow: "truncate" },
+        lineStyle: { color: muted, opacity: 0.6, width: 1, curveness: 0.04 },
+        // The halo keeps a name readable where it lies on lines and other nodes.
+        label: {
+          position: "bottom", ...text, width: 140, overflow: "truncate",
+          textBorderColor: token("--qd-surface"), textBorderWidth: 3,
+        },
         labelLayout: { hideOverlap: true },
         emphasis: { focus: "adjacency", label: { show: true } },
       },

@@ -1,5 +1,5 @@
 // Ctrl-K: one search over items, pages, actions and what else the server registers. The server renders the hits
-// (/search/palette?text=…) as <li role="option"><a>; this moves through them by keyboard.
+// (/search/palette?text=…) as <a role="option">; this moves through them by keyboard.
 
 let latest = 0;
 
@@ -37,7 +37,7 @@ function onKey(dialog: HTMLDialogElement, event: KeyboardEvent): void {
     mark(dialog, (at + (event.key === "ArrowDown" ? 1 : -1) + all.length) % Math.max(all.length, 1));
   } else if (event.key === "Enter" && !event.isComposing) {
     event.preventDefault();
-    all[at]?.querySelector<HTMLAnchorElement>("a")?.click();
+    all[at]?.click();
   }
 }
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from quarterdeck.core.errors import BadInput, Conflict
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec
 from quarterdeck.inventory.models import Item, Kind, State
+from quarterdeck.web.formatting import in_sentences
 from quarterdeck.web.items.titles import COLUMNS
 from quarterdeck.web.items.values import as_text, labels_as_text, labels_of, typed_value
 
@@ -120,7 +121,7 @@ class ItemForm(forms.Form):
 
     def refuse(self, error: BadInput | Conflict) -> None:
         """Put the inventory's complaint at the field that it is about."""
-        text = f"{error.message} {error.hint}".strip()
+        text = in_sentences(error.message, error.hint)
         names = (error.field, ATTRIBUTE + error.field, "labels" if error.field.startswith("label.") else "")
         self.add_error(next((name for name in names if name in self.fields), None), text)
 

@@ -14,7 +14,7 @@ from quarterdeck.core.errors import BadQuery
 from quarterdeck.inventory import queries
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, Lifecycle, SavedView, State
-from quarterdeck.web.items.columns import ListColumn, available, chosen
+from quarterdeck.web.items.columns import ListColumn, available, chosen, labels_in
 from quarterdeck.web.pages import PageRequest
 from quarterdeck.web.viewing import within_selector
 
@@ -63,7 +63,8 @@ def query_of(request: PageRequest, view: SavedView | None) -> str:
 def listing(request: PageRequest) -> Listing:
     """Read the page that `request` asks for. A query that does not compile is in `error`, never "everything"."""
     view = saved_view(request)
-    columns = chosen(_column_codes(request, view), available(catalogue()))
+    codes = _column_codes(request, view)
+    columns = chosen(codes, available(catalogue(), labels_in(codes)))
     found = Listing(query_of(request, view), request.GET.get("sort", view.sort if view else ""), view, columns)
     try:
         rows = queries.items(request.actor, within_selector(request, found.query), found.sort)

@@ -19,7 +19,7 @@ from quarterdeck.inventory.exchange.detect import formats
 from quarterdeck.inventory.exchange.exporting import export as write_export
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry import queries as telemetry
-from quarterdeck.web.items.columns import available
+from quarterdeck.web.items.columns import available, labels_in
 from quarterdeck.web.items.figures import USAGE_METRICS
 from quarterdeck.web.items.figures import usage as usage_of
 from quarterdeck.web.items.listing import PAGE_ROWS, facets, listing, marked
@@ -34,7 +34,9 @@ PICKED = 8
 def items(request: PageRequest) -> HttpResponse:
     """The list. With a query that does not compile: the error at its place, status 400, and no rows."""
     found = listing(request)
-    columns = available(catalogue())
+    shown = {column.code for column in found.columns}
+    # The labels of the page rather than of all items: those cost a step in the index each.
+    columns = available(catalogue(), labels_in(shown).union(*(item.labels for item in found.items)))
     context = {
         "listing": found,
         "sort": found.sort,
@@ -44,7 +46,7 @@ def items(request: PageRequest) -> HttpResponse:
         "all_columns": columns.values(),
         "editable": [column for column in columns.values() if column.is_editable],
         "facets_query": urlencode({"q": found.query}),
-        "shown": {column.code for column in found.columns},
+        "shown": shown,
         "views": queries.views(request.actor),
         "formats": {name: one.title for name, one in formats().items()},
         "types": catalogue().types,

@@ -34,8 +34,14 @@ def titles_of(fields: Iterable[str]) -> list[str]:
     return [known[field][0].title if field in known else _common(field) for field in fields]
 
 
+def title_of_label(name: str) -> str:
+    return _("Label %(name)s") % {"name": name}
+
+
 def _common(field: str) -> str:
     kind, separator, name = field.partition(".")
-    if separator and kind in ("label", "relation"):
-        return (_("Label %(name)s") if kind == "label" else _("Relation %(name)s")) % {"name": name}
+    if separator and kind == "label":
+        return title_of_label(name)
+    if separator and kind == "relation":
+        return _("Relation %(name)s") % {"name": name}
     return str(COLUMNS.get(field, field))

@@ -81,13 +81,22 @@ class ShownChange:
     parts: list[Part]
 
 
+def _readable(value: Any, field: str) -> Any:
+    """Of the other end of a relation, `{"id": 7, "name": "db1"}`, return the name; hidden ones keep their number."""
+    if field.startswith("relation.") and isinstance(value, dict):
+        return value.get("name") or f"#{value.get('id')}"
+    return value
+
+
 def shown_changes(spec: TypeSpec, changes: Iterable[Change]) -> list[ShownChange]:
     """Return changes of one item for people to read; that it was created is not one."""
     return [
         ShownChange(
             title_of(spec, change.field),
             difference(
-                change.old, change.new, spec.attributes[change.field].unit if change.field in spec.attributes else ""
+                _readable(change.old, change.field),
+                _readable(change.new, change.field),
+                spec.attributes[change.field].unit if change.field in spec.attributes else "",
             ),
         )
         for change in changes

@@ -10,7 +10,7 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, FileInput, RadioSelect, Select
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -39,9 +39,19 @@ def icon(name: str, css: str = "") -> SafeString:
     )
 
 
+@register.filter
+def with_code(text: str) -> SafeString:
+    """`{{ row.help|with_code }}`: what stands between backticks becomes code."""
+    parts = str(text).split("`")
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", part) if at % 2 else part,) for at, part in enumerate(parts))
+    )
+
+
 @register.simple_tag
 def when(moment: datetime | None, style: str = "relative") -> SafeString | str:
-    """`{% when item.last_seen %}`: relative, absolute with zone on hover; `"absolute"` the other way round."""
+    """`{% when item.last_seen %}`: relative, absolute with zone on hover; `"absolute"` the other way round; `"date"`
+    the day alone, for what is far ahead."""
     if moment is None:
         return formatting.NOTHING
     aware = moment if timezone.is_aware(moment) else timezone.make_aware(moment, UTC)
@@ -49,7 +59,7 @@ def when(moment: datetime | None, style: str = "relative") -> SafeString | str:
     return format_html(
         '<time datetime="{}"{}>{}</time>',
         utc.isoformat(timespec="milliseconds"),
-        SafeString(" data-relative") if style == "relative" else "",
+        SafeString({"relative": " data-relative", "date": " data-date"}.get(style, "")),
         f"{utc:%Y-%m-%d %H:%M:%S} UTC",
     )
 
@@ -112,6 +122,7 @@ def meter(ratio: float | None, label: str, css: str = "") -> SafeString | str:
 register.filter("bytes", formatting.in_bytes)
 register.filter("percent", formatting.as_percent)
 register.filter("duration", formatting.duration)
+register.filter("capital", formatting.capital)
 register.filter("with_unit", formatting.with_unit)
 register.filter("plain", formatting.plain)
 register.filter("code", formatting.as_code)

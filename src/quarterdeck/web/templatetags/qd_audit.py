@@ -7,12 +7,13 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.audit.actor import ActorKind
 from quarterdeck.web.audit.filters import RESULTS, quoted
-from quarterdeck.web.audit.titles import title_of
+from quarterdeck.web.audit.titles import kind_of, title_of
 
 register = template.Library()
 
 
 register.filter("verb_title", title_of)
+register.filter("kind_title", kind_of)
 
 
 @register.filter
