@@ -7,9 +7,11 @@ is checked at every request. See https://cheatsheetseries.owasp.org/cheatsheets/
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db import OperationalError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
@@ -18,6 +20,7 @@ from quarterdeck.audit.actor import Actor, ActorKind
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import Unauthenticated
 
+_log = logging.getLogger(__name__)
 PREFIX = "qd_"
 _USE_IS_NOTED_EVERY = timedelta(minutes=1)
 
@@ -31,6 +34,14 @@ def new_token() -> str:
     return PREFIX + secrets.token_urlsafe(32)
 
 
+def _note_use(token: Token, moment: datetime) -> None:
+    """Note when the token was used last. A full disk, where that cannot be written, must not keep it from reading."""
+    try:
+        Token.objects.filter(pk=token.pk).update(last_used_at=moment)
+    except OperationalError:
+        _log.warning("the use of token %s cannot be noted", token.pk, exc_info=True)
+
+
 def authenticate_token(plain: str) -> Actor:
     """Return the actor of a token. Raises Unauthenticated; the answer does not tell which of the reasons it is."""
     moment = now()
@@ -41,5 +52,5 @@ def authenticate_token(plain: str) -> Actor:
             _("the token is unknown, expired or revoked"), hint=_("make a new one on the Tokens page")
         )
     if token.last_used_at is None or moment - token.last_used_at > _USE_IS_NOTED_EVERY:
-        Token.objects.filter(pk=token.pk).update(last_used_at=moment)
+        _note_use(token, moment)
     return Actor(ActorKind.TOKEN, f"token:{token.name}", str(token.pk), auth_method="token")

@@ -7,10 +7,12 @@ https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db import OperationalError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -19,6 +21,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import TooMany
 
 WINDOW_SECONDS = 60
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,15 @@ def _take(caller: str, window: int, wanted: int, limit: int) -> _Lease:
             return _Lease(window, granted, limit - used - granted)
 
 
+def _take_if_possible(caller: str, window: int, wanted: int, limit: int) -> _Lease:
+    """As `_take`; when nothing can be written, as on a full disk, reading must go on: the lease is given uncounted."""
+    try:
+        return _take(caller, window, wanted, limit)
+    except OperationalError:
+        _log.warning("the rate of %s cannot be counted", caller, exc_info=True)
+        return _Lease(window, wanted, 0)
+
+
 def spend(caller: str) -> Allowance:
     """Count one request of `caller` ("token:7"). Raises TooMany when the minute's allowance is used up."""
     limit = int(settings.QD["api_rate_per_minute"])
@@ -71,7 +83,7 @@ def spend(caller: str) -> Allowance:
         if lease is None or lease.window != window or lease.left == 0:
             if len(_leases) > 10_000:
                 _leases.clear()
-            lease = _leases[caller] = _take(caller, window, max(1, limit // 20), limit)
+            lease = _leases[caller] = _take_if_possible(caller, window, max(1, limit // 20), limit)
         if lease.left == 0:
             raise TooMany(
                 _("more than %(limit)d requests in a minute") % {"limit": limit},

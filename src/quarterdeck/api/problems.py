@@ -23,6 +23,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from quarterdeck.core.errors import NotFound, OpsError, TooMany, Unauthenticated, Unavailable
+from quarterdeck.core.records import trouble
 
 CONTENT_TYPE = "application/problem+json"
 _CODES = {
@@ -141,7 +142,7 @@ def _of_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 def _of_busy_records(request: HttpRequest, error: OperationalError) -> HttpResponse:
     _log.exception("request %s: the records database did not answer", getattr(request, "request_id", ""))
-    return of_ops_error(request, Unavailable(_("the records database does not answer now"), hint=_("try again")))
+    return of_ops_error(request, trouble(error))
 
 
 def _of_bug(request: HttpRequest, error: Exception) -> HttpResponse:

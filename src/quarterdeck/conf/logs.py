@@ -20,11 +20,18 @@ _URL_PASSWORD = re.compile(r"(://[^:/@\s]*):[^@/\s]+@")
 
 
 class RotatedFile(WatchedFileHandler):
-    """A log file that several processes write: whoever finds it full rotates it, the others notice."""
+    """A log file that several processes write: whoever finds it full rotates it, the others notice.
+
+    It never raises: on a full disk an answer that cannot be logged must be given all the same.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.stream and self.stream.tell() > _MAX_BYTES:
-            self._rotate()
+        try:
+            # Not `tell()`, which first writes what an earlier failure left in the buffer, and fails again.
+            if self.stream and os.fstat(self.stream.fileno()).st_size > _MAX_BYTES:
+                self._rotate()
+        except OSError:
+            self.handleError(record)
         super().emit(record)
 
     def _rotate(self) -> None:

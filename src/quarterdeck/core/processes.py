@@ -25,8 +25,12 @@ def write_run_file(data: Path, name: str, **facts: Any) -> Path:
     path = data / "run" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"pid": os.getpid(), **facts}), encoding="utf-8")
-    fresh.replace(path)
+    try:
+        fresh.write_text(json.dumps({"pid": os.getpid(), **facts}), encoding="utf-8")
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
     return path
 
 

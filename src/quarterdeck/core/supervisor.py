@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 30.0
@@ -70,6 +71,9 @@ class Supervisor:
         for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(kind, self.stop)
         keepers = [asyncio.create_task(self._keep(child)) for child in self.children]
+        for keeper in keepers:
+            # A keeper ends early only by a fault of ours: better all stop, and say so, than one is never kept again.
+            keeper.add_done_callback(lambda _: self.stop())
         other = asyncio.ensure_future(beside())
         await self._stopping.wait()
         other.cancel()
@@ -97,7 +101,7 @@ class Supervisor:
 
     async def _run_once(self, child: Child) -> int:
         """Run the program until it ends or the supervisor stops; return its exit code, -N for signal N."""
-        with self._output(child).open("ab") as output:
+        with self._open_output(child) as output:
             process = await asyncio.create_subprocess_exec(
                 *child.program.command,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -109,17 +113,33 @@ class Supervisor:
                 start_new_session=True,
             )
         child.pid, child.started_at = process.pid, time.time()
-        self._on_change(self.children)
         ended = asyncio.create_task(process.wait())
         stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not ended.done():
-            await _end(process, ended)
-        _kill_group(process.pid)
+        try:
+            self._tell_change()
+            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not ended.done():
+                await _end(process, ended)
+            _kill_group(process.pid)
         child.pid = 0
-        self._on_change(self.children)
+        self._tell_change()
         return await ended
+
+    def _tell_change(self) -> None:
+        """Tell the change; a full disk, which keeps it from being noted, must not keep a process from its restart."""
+        try:
+            self._on_change(self.children)
+        except OSError as error:
+            self._say(f"the state of the processes cannot be noted: {error.strerror or error}")
+
+    def _open_output(self, child: Child) -> BinaryIO:
+        try:
+            return self._output(child).open("ab")
+        except OSError as error:
+            self._say(f"what {child.program.name} says is lost: {error.strerror or error}")
+            return Path(os.devnull).open("ab")
 
     def _output(self, child: Child) -> Path:
         path = self._output_directory / f"{child.program.name}.out"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import OpsError, TooMany, Unauthenticated
+from quarterdeck.core.records import trouble
 
+_log = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
@@ -94,7 +98,12 @@ class OpsErrors:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, OpsError) or request.path.startswith("/api/"):
+        if request.path.startswith("/api/"):
+            return None
+        if isinstance(exception, OperationalError):
+            _log.error("%s: the records database did not answer", request.path, exc_info=exception)
+            exception = trouble(exception)
+        if not isinstance(exception, OpsError):
             return None
         if isinstance(exception, Unauthenticated):
             from quarterdeck.web.pages import to_sign_in
