@@ -12,6 +12,7 @@ from quarterdeck.access.checks import action, require
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor, ActorKind
 from quarterdeck.core.clock import now
+from quarterdeck.core.collector import collector_paused
 from quarterdeck.core.errors import BadInput, Conflict
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.actions.sync import finish_sync
@@ -120,6 +121,7 @@ def _first_of_each(
 
 
 @action("inventory.edit")
+@collector_paused()
 def apply_chunk(actor: Actor, part: Chunk, rows: Sequence[tuple[int, Found]], dry_run: bool) -> None:
     """Write one chunk of `apply` in one transaction; a dry run is rolled back."""
     _lock(part.source, part.scope)
