@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,6 +15,7 @@ from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.errors import BadInput, Denied
 from quarterdeck.inventory.actions import apply, create_item, set_attribute, trash, update_item
+from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import (
     Change,
@@ -28,6 +29,8 @@ from quarterdeck.inventory.models import (
     Observation,
     Relation,
 )
+from quarterdeck.inventory.writing.drafts import drafts_of
+from quarterdeck.inventory.writing.saving import _write_derived
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +132,15 @@ def test_a_chunk_of_many_costs_as_many_statements_as_one_of_few(sync: Sync) -> N
 
     statements("warm", 2)
     assert statements("few", 5) == statements("many", 1500)
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 120])
+def test_every_row_is_written_however_many_fill_a_statement(sync: Sync, count: int) -> None:
+    sync(*(host(f"n{number}", {"serial": f"s{number}"}) for number in range(count)))
+    names = {f"n{number}" for number in range(count)}
+    assert set(Item.objects.values_list("name", flat=True)) == names
+    assert set(ItemIndex.objects.filter(field="name").values_list("text", "item__name")) == {(n, n) for n in names}
+    assert ItemText.objects.count() == Observation.objects.count() == Change.objects.count() == count
 
 
 def test_a_record_is_denied_to_who_may_not_edit_and_to_who_may_not_edit_that_item(
@@ -354,6 +366,21 @@ def test_no_trace_of_an_item_is_left_in_the_indexes_after_it_is_gone(sync: Sync,
     item.delete()
     assert not ItemIndex.objects.exists()
     assert not ItemText.objects.exists()
+
+
+def test_nothing_is_derived_from_an_item_that_went_meanwhile(item: Item) -> None:
+    draft = drafts_of([item], catalogue())[item.pk]
+    Item.objects.get(pk=item.pk).delete()
+    draft.desired = {"os_name": "rocky"}
+    draft.work_out()
+
+    @transaction.atomic
+    def write() -> None:
+        _write_derived([], [draft])
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match="inventory_itemtext"):
+        write()
 
 
 _records = st.lists(

@@ -64,7 +64,10 @@ class AttributeSpec:
 
 @dataclass(frozen=True, slots=True)
 class TypeSpec:
-    """A type with its attributes (those of every type included), in the order people see them."""
+    """A type with its attributes (those of every type included), in the order people see them.
+
+    What follows from the attributes is worked out once: an import asks for it once per record.
+    """
 
     id: int
     code: str
@@ -76,6 +79,29 @@ class TypeSpec:
     builtin: bool
     stale_after_days: int
     attributes: Mapping[str, AttributeSpec]
+    required: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    unique: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    secrets: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    references: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    defaults: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    deadbands: tuple[AttributeSpec, ...] = field(init=False, repr=False, compare=False)
+    # Kinds of the attributes that have rows in the side index.
+    indexed: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        specs = tuple(self.attributes.values())
+        plain = (spec for spec in specs if spec.indexed and spec.kind not in (Kind.JSON, Kind.SECRET))
+        worked_out = {
+            "required": tuple(spec.code for spec in specs if spec.required),
+            "unique": tuple(spec.code for spec in specs if spec.unique),
+            "secrets": tuple(spec.code for spec in specs if spec.kind == Kind.SECRET),
+            "references": tuple(spec.code for spec in specs if spec.kind == Kind.REFERENCE),
+            "defaults": {spec.code: spec.default for spec in specs if spec.default is not None},
+            "deadbands": tuple(spec for spec in specs if spec.deadband is not None),
+            "indexed": {spec.code: spec.kind for spec in plain},
+        }
+        for name, value in worked_out.items():
+            object.__setattr__(self, name, value)
 
     @property
     def title(self) -> str:

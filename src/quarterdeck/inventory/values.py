@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -45,13 +45,15 @@ def shown(value: object) -> str:
 
 def _text(limit: int) -> Check:
     def check(value: Any) -> str:
-        if isinstance(value, bool):
+        if isinstance(value, str):
+            pass
+        elif isinstance(value, bool):
             value = "true" if value else "false"
         elif isinstance(value, int | float):
             value = str(value)
         elif isinstance(value, datetime | date):
             value = value.isoformat()
-        elif not isinstance(value, str):
+        else:
             raise ValueError(_("expected text"))
         if len(value) > limit:
             raise ValueError(
@@ -128,14 +130,18 @@ def _date(value: Any) -> str:
         raise ValueError(_('expected a date such as 2026-05-01, found "%(found)s"') % {"found": shown(value)}) from None
 
 
+@lru_cache(maxsize=4096)
+def _shortest(address: str) -> str:
+    parsed = ipaddress.ip_address(address)
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
+
+
 def ip_address(value: Any) -> str:
     """Return the address in its shortest form; an IPv4 address mapped into IPv6 as IPv4."""
     try:
-        address = ipaddress.ip_address(str(value).strip())
+        return _shortest(str(value).strip())
     except ValueError:
         raise ValueError(_('expected an IP address, found "%(found)s"') % {"found": shown(value)}) from None
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
 
 
 def _cidr(value: Any) -> str:

@@ -57,9 +57,9 @@ def _valid(actor: Actor, spec: TypeSpec, values: Mapping[str, Any]) -> tuple[Con
     content, complaints = checked(spec, values)
     complaints.extend(resolve_content(actor, spec, content, catalogue()))
     secrets = {}
-    for code, attribute in spec.attributes.items():
+    for code in spec.secrets:
         value = content.get(code)
-        if attribute.kind != Kind.SECRET or not isinstance(value, str):
+        if not isinstance(value, str):
             continue
         if secret.is_digest(value):
             del content[code]  # what a form showed in the secret's place came back: nothing was typed
@@ -290,7 +290,9 @@ def purge(actor: Actor, target: str | Sequence[int], *, reason: str = "") -> int
 
     ids = targets(actor, target, "inventory.delete", limit=MAX_BULK)
     require(actor, "inventory.delete", Item.objects.filter(pk__in=ids))
-    doomed = list(Item.objects.filter(pk__in=ids, lifecycle=Lifecycle.TRASHED).values_list("pk", "name"))
+    # Locked, so that nobody writes to one of them what is derived from it while it goes.
+    trashed = Item.objects.select_for_update().filter(pk__in=ids, lifecycle=Lifecycle.TRASHED)
+    doomed = list(trashed.values_list("pk", "name"))
     if len(doomed) != len(ids):
         raise Conflict(
             _("%(count)d of these items are not in the trash.") % {"count": len(ids) - len(doomed)},

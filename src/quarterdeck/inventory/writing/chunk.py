@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.catalogue import TypeCatalogue, TypeSpec
 from quarterdeck.inventory.found import STRENGTHS, Applied, Found, RowError
-from quarterdeck.inventory.models import Item, ItemIndex, Kind, Lifecycle, Observation
+from quarterdeck.inventory.models import Item, ItemIndex, Lifecycle, Observation
 from quarterdeck.inventory.writing import secret
 from quarterdeck.inventory.writing.content import LABEL, Complaint, Content, content_of, hash_of
 from quarterdeck.inventory.writing.derived import unique_value
@@ -23,12 +23,10 @@ from quarterdeck.inventory.writing.references import resolve_references
 from quarterdeck.inventory.writing.relate import Wanted
 from quarterdeck.inventory.writing.saving import taken
 
-_SLEEPING = (Lifecycle.RETIRED.value,)
-
 
 @dataclass(slots=True)
 class Row:
-    """A record with what was found out about it."""
+    """A record with what was found out about it. `stored` is the id of the observation that it made last time."""
 
     number: int
     found: Found
@@ -38,7 +36,7 @@ class Row:
     identities: list[list[str]] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
     item_id: int | None = None
-    stored: Observation | None = None
+    stored: int | None = None
     draft: Draft | None = None
     proposals: list[Evidence] = field(default_factory=list)
     is_postponed: bool = False
@@ -100,22 +98,22 @@ def take_in(chunk: Chunk, founds: Sequence[tuple[int, Found]]) -> None:
 
 def _compare(chunk: Chunk, rows: list[Row]) -> None:
     stored = {
-        (key, type_id): (pk, item, bytes(content_hash), lifecycle)
-        for pk, item, type_id, key, content_hash, lifecycle in Observation.objects.filter(
+        (key, type_id): (pk, item, bytes(content_hash), gone_at, lifecycle)
+        for pk, item, type_id, key, content_hash, gone_at, lifecycle in Observation.objects.filter(
             source=chunk.source,
             scope=chunk.scope,
             type_id__in={row.spec.id for row in rows},
             external_id__in=[row.found.external_id for row in rows],
-            gone_at=None,
-        ).values_list("id", "item_id", "type_id", "external_id", "content_hash", "item__lifecycle")
+        ).values_list("id", "item_id", "type_id", "external_id", "content_hash", "gone_at", "item__lifecycle")
     } if rows else {}  # fmt: skip
     # What is in the trash is dead to files, whose rows make it anew, and alive to sources, which see it day by day.
     alive = {Lifecycle.ACTIVE.value} if chunk.source == IMPORT else {Lifecycle.ACTIVE.value, Lifecycle.TRASHED.value}
     for row in rows:
         known = stored.get((row.found.external_id, row.spec.id))
-        if known is not None and known[2] == row.content_hash and known[3] in alive:
+        if known is not None and known[2:4] == (row.content_hash, None) and known[4] in alive:
             chunk.unchanged.append((known[0], known[1]))
         else:
+            row.stored, row.item_id = known[:2] if known else (None, row.found.item_id)
             chunk.rows.append(row)
 
 
@@ -148,28 +146,15 @@ def _take_identities(row: Row) -> list[Complaint]:
 
 
 def _take_secrets(row: Row) -> None:
-    for code, attribute in row.spec.attributes.items():
-        if attribute.kind == Kind.SECRET and isinstance(row.content.get(code), str):
-            plain = row.content[code]
-            if not secret.is_digest(plain):
-                row.secrets[code] = plain
-                row.content[code] = secret.digest(plain)
+    for code in row.spec.secrets:
+        plain = row.content.get(code)
+        if isinstance(plain, str) and not secret.is_digest(plain):
+            row.secrets[code] = plain
+            row.content[code] = secret.digest(plain)
 
 
 def find_items(chunk: Chunk) -> None:
     """Find the item of every row: by the source's own key, by the match key of an import, by identities."""
-    known = {
-        (row.external_id, row.type_id): row
-        for row in Observation.objects.filter(
-            source=chunk.source,
-            scope=chunk.scope,
-            type_id__in={row.spec.id for row in chunk.rows},
-            external_id__in=[row.found.external_id for row in chunk.rows],
-        ).defer("attributes")
-    } if chunk.rows else {}  # fmt: skip
-    for row in chunk.rows:
-        row.stored = known.get((row.found.external_id, row.spec.id))
-        row.item_id = row.stored.item_id if row.stored else row.found.item_id
     if chunk.key:
         _find_by_key(chunk)
     rest = [row for row in chunk.rows if row.item_id is None]
@@ -257,7 +242,7 @@ def _put(chunk: Chunk, row: Row, into: Draft) -> None:
         # Files may find an item by different keys; what they say of it is one record, the last file's word counting.
         key = next((known for known in into.said if known[0] == IMPORT), key)
     before = into.said.get(key)
-    stored = before.id if before else row.stored.pk if row.stored else None
+    stored = before.id if before else row.stored
     if chunk.source == IMPORT and into.imported is None:
         into.imported = before.content if before else {}
     if before is not None and chunk.source == IMPORT:
@@ -305,7 +290,7 @@ def settle(chunk: Chunk) -> None:
     refused: set[int] = set()
     if chunk.is_by_people:
         for one in drafts:
-            lacking = [code for code, spec in one.spec.attributes.items() if spec.required and code not in one.after]
+            lacking = [code for code in one.spec.required if code not in one.after]
             for code in lacking:
                 chunk.fail(one.row, (code, _("a value is required")))
             if lacking:

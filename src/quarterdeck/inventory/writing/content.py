@@ -7,8 +7,10 @@ once for all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -18,7 +20,7 @@ from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.catalogue import HOT_FIELDS, TypeCatalogue, TypeSpec
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import Item, State
-from quarterdeck.inventory.values import MAX_TEXT, ip_address, shown
+from quarterdeck.inventory.values import MAX_TEXT, Check, ip_address, shown
 
 Content = dict[str, Any]
 Complaint = tuple[str, str]  # field, sentence
@@ -28,6 +30,8 @@ _LABEL_NAME = re.compile(r"[^\W_][\w./\-]{0,126}")
 _LIMITS = {"name": 255, "raw_state": 80, "env": 64, "provider": 64, "account": 128, "region": 64, "owner": 128}
 _LOWER = frozenset({"env", "provider", "region"})
 _STATES = frozenset(State.values)
+_HOT = frozenset(HOT_FIELDS)
+_hot_values = attrgetter(*HOT_FIELDS)
 _HASH_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
@@ -64,15 +68,14 @@ def _label(name: str, value: Any) -> str:
     return text
 
 
-def _checker_of(spec: TypeSpec, field: str) -> Callable[[Any], Any] | None:
+_HOT_CHECKS: Mapping[str, Check] = {field: partial(_hot, field) for field in HOT_FIELDS}
+
+
+def _checker_of(spec: TypeSpec, field: str) -> Check | None:
     attribute = spec.attributes.get(field)
     if attribute is not None:
         return attribute.check
-    if field in HOT_FIELDS:
-        return lambda value: _hot(field, value)
-    if field.startswith(LABEL):
-        return lambda value: _label(field[len(LABEL) :], value)
-    return None
+    return partial(_label, field[len(LABEL) :]) if field.startswith(LABEL) else _HOT_CHECKS.get(field)
 
 
 def unknown(spec: TypeSpec, field: str) -> str:
@@ -87,10 +90,8 @@ def checked(spec: TypeSpec, values: Mapping[str, Any]) -> tuple[Content, list[Co
     """Return the values in their stored form, and what is wrong with the others. None stays None."""
     content: Content = {}
     complaints: list[Complaint] = []
-    attributes = spec.attributes
     for field, value in values.items():
-        attribute = attributes.get(field)
-        check = attribute.check if attribute is not None else _checker_of(spec, field)
+        check = _checker_of(spec, field)
         if check is None:
             complaints.append((shown(field), unknown(spec, field)))
         elif value is None:
@@ -103,23 +104,18 @@ def checked(spec: TypeSpec, values: Mapping[str, Any]) -> tuple[Content, list[Co
     return content, complaints
 
 
-def _said(found: Found) -> Iterable[tuple[str, Any]]:
-    yield "name", found.name or found.external_id
-    for field in HOT_FIELDS[1:]:
-        value = getattr(found, field)
-        if value:
-            yield field, value
-    for name, value in found.labels.items():
-        yield LABEL + str(name), value
-    for code, value in found.attributes.items():
-        if value is not None and value != "":
-            yield code, value
+def _said(found: Found) -> Content:
+    said: Content = {field: value for field, value in zip(HOT_FIELDS, _hot_values(found), strict=True) if value}
+    said.setdefault("name", found.external_id)
+    said.update((LABEL + str(name), value) for name, value in found.labels.items())
+    said.update((code, value) for code, value in found.attributes.items() if value is not None and value != "")
+    return said
 
 
 def content_of(found: Found, spec: TypeSpec) -> tuple[Content, list[Complaint]]:
     """Return what the row says, checked, and the complaints. Empty text says nothing."""
-    clash = [code for code in found.attributes if code in HOT_FIELDS or str(code).startswith(LABEL)]
-    content, complaints = checked(spec, dict(_said(found)))
+    clash = [code for code in found.attributes if code in _HOT or str(code).startswith(LABEL)]
+    content, complaints = checked(spec, _said(found))
     complaints.extend((code, _("this is a column of every item, not an attribute")) for code in clash)
     return content, complaints
 
@@ -128,7 +124,7 @@ def hash_of(found: Found, catalogue: TypeCatalogue) -> bytes:
     """Return 16 bytes that change when the row or any definition changes: equal means nothing to do."""
     said = [
         catalogue.version,
-        [getattr(found, field) for field in HOT_FIELDS],
+        _hot_values(found),
         found.attributes,
         found.labels,
         found.identities,
@@ -158,7 +154,10 @@ def put_into(item: Item, content: Content) -> None:
         setattr(item, field, content.get(field) or "")
     item.primary_ip = content.get("primary_ip") or None
     item.state = content.get("state") or State.UNKNOWN.value
-    item.labels = {field[len(LABEL) :]: value for field, value in content.items() if field.startswith(LABEL)}
-    item.attributes = {
-        field: value for field, value in content.items() if field not in HOT_FIELDS and not field.startswith(LABEL)
-    }
+    item.labels = {}
+    item.attributes = {}
+    for field, value in content.items():
+        if field.startswith(LABEL):
+            item.labels[field[len(LABEL) :]] = value
+        elif field not in _HOT:
+            item.attributes[field] = value

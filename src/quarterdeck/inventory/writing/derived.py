@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -34,6 +35,7 @@ def words(text: str) -> list[str]:
     return _WORDS.findall(text.lower())
 
 
+@lru_cache(maxsize=4096)
 def address_key(address: str) -> str:
     """Return the address as sortable digits, `4:0a000001`, so that a network is a range of text."""
     packed = ipaddress.ip_address(address)
@@ -46,16 +48,18 @@ def seconds(value: str) -> float:
     return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()
 
 
-def _entry(kind: str, value: Any) -> tuple[str | None, float | None]:
-    if kind in _NUMBERS:
-        return None, float(value)
-    if kind in (Kind.DATETIME, Kind.DATE):
-        return None, seconds(value)
-    if kind == Kind.BOOLEAN:
-        return ("true" if value else "false"), None
-    if kind == Kind.IP:
-        return address_key(value), None
-    return str(value).lower()[:TEXT_LENGTH], None
+def _plain(value: Any) -> str:
+    return str(value).lower()[:TEXT_LENGTH]
+
+
+# How the side index holds values of each kind: a number, or else a text.
+_AS_NUMBER: Mapping[str, Callable[[Any], float]] = {
+    **dict.fromkeys(_NUMBERS, float), Kind.DATETIME.value: seconds, Kind.DATE.value: seconds
+}  # fmt: skip
+_AS_TEXT: Mapping[str, Callable[[Any], str]] = {
+    **dict.fromkeys(Kind.values, _plain),
+    Kind.BOOLEAN.value: lambda value: "true" if value else "false", Kind.IP.value: address_key,
+}  # fmt: skip
 
 
 def _many(value: Any) -> Iterable[Any]:
@@ -66,13 +70,15 @@ def index_rows(spec: TypeSpec, content: Content) -> list[IndexRow]:
     """Return the rows of the side index, each once."""
     rows: dict[IndexRow, None] = {}
     for field, value in content.items():
-        attribute = spec.attributes.get(field)
-        if attribute is not None:
-            if attribute.indexed and attribute.kind not in (Kind.JSON, Kind.SECRET):
-                for one in _many(value):
-                    rows[(field, *_entry(attribute.kind, one))] = None
+        kind = spec.indexed.get(field, "")
+        if kind in _AS_NUMBER:
+            for one in _many(value):
+                rows[(field, None, _AS_NUMBER[kind](one))] = None
+        elif kind:
+            for one in _many(value):
+                rows[(field, _AS_TEXT[kind](one), None)] = None
         elif field == "name" or field.startswith(LABEL):
-            rows[(field, value.lower()[:TEXT_LENGTH], None)] = None
+            rows[(field, _plain(value), None)] = None
         elif field == "primary_ip":
             rows[("ip", address_key(value), None)] = None
     return list(rows)
@@ -88,18 +94,18 @@ def unique_rows(spec: TypeSpec, content: Content) -> list[tuple[str, str]]:
     """Return `(field, value)` of every unique attribute that has a value."""
     return [
         (field, text)
-        for field, attribute in spec.attributes.items()
-        if attribute.unique and content.get(field) is not None
-        for text in {unique_value(attribute, one) for one in _many(content[field])}
+        for field in spec.unique
+        if content.get(field) is not None
+        for text in {unique_value(spec.attributes[field], one) for one in _many(content[field])}
     ]
 
 
 def _texts(spec: TypeSpec, content: Content) -> Iterator[str]:
     yield content.get("name", "")
     for field, value in content.items():
-        attribute = spec.attributes.get(field)
-        if attribute is not None:
-            if attribute.indexed and attribute.kind in _WORDY:
+        kind = spec.indexed.get(field)
+        if kind is not None:
+            if kind in _WORDY:
                 yield from map(str, _many(value))
         elif field.startswith(LABEL) or field in ("primary_ip", "owner", "account"):
             yield value
@@ -108,4 +114,4 @@ def _texts(spec: TypeSpec, content: Content) -> Iterator[str]:
 def search_words(spec: TypeSpec, content: Content) -> str:
     """Return the words by which full text finds the item: name, address, labels, indexed text attributes."""
     texts = dict.fromkeys(_texts(spec, content))
-    return " ".join(" ".join(words(text)) for text in texts if text)[:_MAX_WORDS_LENGTH]
+    return " ".join(words(" ".join(texts)))[:_MAX_WORDS_LENGTH]

@@ -62,9 +62,9 @@ def effective(spec: TypeSpec, desired: Content, seen: Sequence[Seen]) -> Content
         content.update(speaker.content)
     if len(speakers) > 1:
         _apply_authority(spec, content, speakers)
-    for attribute in spec.attributes.values():
-        if attribute.default is not None and content.get(attribute.code) is None:
-            content[attribute.code] = attribute.default
+    for code, default in spec.defaults.items():
+        if content.get(code) is None:
+            content[code] = default
     if content.get("state") == State.UNKNOWN:
         del content["state"]  # the absence of one, as in `content_of_item`
     return {field: value for field, value in content.items() if value is not None}
@@ -95,7 +95,8 @@ def _says_nothing(field: str, value: Any) -> bool:
 
 def keep_quiet(spec: TypeSpec, before: Mapping[str, Any], after: Content) -> None:
     """Keep the old value where the new one differs by less than the dead-band."""
-    for field, attribute in spec.attributes.items():
+    for attribute in spec.deadbands:
+        field = attribute.code
         if field in before and field in after and is_noise(attribute, before[field], after[field]):
             after[field] = before[field]
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.access.grants import allowed
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.catalogue import TypeCatalogue, TypeSpec
-from quarterdeck.inventory.models import Item, Kind, Lifecycle
+from quarterdeck.inventory.models import Item, Lifecycle
 from quarterdeck.inventory.writing.content import Complaint, Content
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Target = tuple[str, str | int]  # type code or "" for any, name or id
 
 
-def _codes(spec: TypeSpec) -> list[str]:
-    return [code for code, attribute in spec.attributes.items() if attribute.kind == Kind.REFERENCE]
+def _codes(spec: TypeSpec, content: Content) -> list[str]:
+    return [code for code in spec.references if content.get(code) is not None]
 
 
 def _values(value: Any) -> list[Any]:
@@ -66,7 +66,7 @@ def replace_names(
     """
     complaints: list[Complaint] = []
     is_postponed = False
-    for code in [code for code in _codes(spec) if content.get(code) is not None]:
+    for code in _codes(spec, content):
         attribute = spec.attributes[code]
         ids = []
         for value in _values(content[code]):
@@ -94,7 +94,7 @@ def replace_names(
 
 def resolve_content(actor: Actor, spec: TypeSpec, content: Content, catalogue: TypeCatalogue) -> list[Complaint]:
     """Replace the references of one item's values; returns what is wrong with them."""
-    codes = [code for code in _codes(spec) if content.get(code) is not None]
+    codes = _codes(spec, content)
     if not codes:
         return []
     return replace_names(spec, content, find_targets(actor, set(_targets(spec, content, codes)), catalogue))[0]
@@ -103,7 +103,7 @@ def resolve_content(actor: Actor, spec: TypeSpec, content: Content, catalogue: T
 def resolve_references(chunk: Chunk) -> None:
     """Replace the references of all rows of a chunk. A name that another row of the call is about to make is left out
     for now: the row comes again once it is there, so that order does not matter and circles are no problem."""
-    rows = [(row, [code for code in _codes(row.spec) if row.content.get(code) is not None]) for row in chunk.rows]
+    rows = [(row, _codes(row.spec, row.content)) for row in chunk.rows]
     targets = {target for row, codes in rows for target in _targets(row.spec, row.content, codes)}
     if not targets:
         return

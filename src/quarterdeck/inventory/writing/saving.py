@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from django.utils.translation import gettext as _
 
@@ -32,7 +33,8 @@ _ITEM_COLUMNS = [
     "updated_at", "version",
 ]  # fmt: skip
 _UPDATED_COLUMNS = [name for name in _ITEM_COLUMNS if name not in ("type", "first_seen")]
-_ATTRIBUTE_NAMES = {name: f"{name}_id" if name == "type" else name for name in _ITEM_COLUMNS}
+_inserted = attrgetter("id", *(f"{name}_id" if name == "type" else name for name in _ITEM_COLUMNS))
+_updated = attrgetter(*_UPDATED_COLUMNS, "id")
 _OBSERVATION_COLUMNS = [
     "item", "source", "scope", "external_id", "type", "attributes", "identities", "content_hash", "first_seen",
     "seen_at", "misses", "gone_at",
@@ -110,13 +112,8 @@ def _write_items(new: Sequence[Draft], old: Sequence[Draft]) -> None:
     if new:
         for draft, key in zip(new, store.allocate(Item, len(new)), strict=True):
             draft.item.pk = key
-        names = [_ATTRIBUTE_NAMES[name] for name in _ITEM_COLUMNS]
-        rows = ([draft.item.pk, *(getattr(draft.item, name) for name in names)] for draft in new)
-        store.insert(Item, ["id", *_ITEM_COLUMNS], rows)
-    names = [_ATTRIBUTE_NAMES[name] for name in _UPDATED_COLUMNS]
-    store.update(
-        Item, _UPDATED_COLUMNS, ([*(getattr(draft.item, name) for name in names), draft.item.pk] for draft in old)
-    )
+        store.insert(Item, ["id", *_ITEM_COLUMNS], (_inserted(draft.item) for draft in new))
+    store.update(Item, _UPDATED_COLUMNS, (_updated(draft.item) for draft in old))
 
 
 def _write_history(new: Sequence[Draft], old: Sequence[Draft], pen: Pen) -> None:
@@ -135,8 +132,9 @@ def _write_derived(new: Sequence[Draft], old: Sequence[Draft]) -> None:
     written = [(draft, draft.item.pk) for draft in (*new, *touched)]
     rows = [(*row, key) for draft, key in written for row in index_rows(draft.spec, draft.after)]
     # Rows sorted by key go to neighbouring places of the B-trees, which SQLite rewards.
-    rows.sort(key=lambda row: (row[0], row[1] or "", row[2] or 0.0))
-    store.insert(ItemIndex, ["field", "text", "number", "item"], rows)
+    texts = sorted(row for row in rows if row[1] is not None)
+    numbers = sorted(row for row in rows if row[1] is None)
+    store.insert(ItemIndex, ["field", "text", "number", "item"], texts + numbers)
     store.insert(ItemText, ["item", "words"], ((draft.item.pk, search_words(draft.spec, draft.after)) for draft in new))
     store.upsert(
         ItemText,
