@@ -27,7 +27,7 @@ class Change(models.Model):
     """One field of one item, before and after. `field` is "" for the creation of the item."""
 
     change_set = models.ForeignKey(ChangeSet, models.CASCADE, related_name="changes")
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
     field = models.CharField(max_length=140)
     old = models.JSONField(null=True)
     new = models.JSONField(null=True)
@@ -56,7 +56,7 @@ class TimelineEvent(models.Model):
     """Something that happened to an item: a run, a deployment, an alert, a lifecycle step. Inventory changes are read
     from `Change` and are not copied here. Without an item it concerns the whole fleet."""
 
-    item = models.ForeignKey(Item, models.CASCADE, null=True, related_name="+")
+    item = models.ForeignKey(Item, models.CASCADE, null=True, related_name="+", db_index=False)
     at = models.DateTimeField()
     kind = models.CharField(max_length=40)
     severity = models.CharField(max_length=8, default="info")

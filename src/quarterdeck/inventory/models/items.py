@@ -17,7 +17,8 @@ class Item(models.Model):
     are kept in lower case. An item that was merged into another is retired and points to it.
     """
 
-    type = models.ForeignKey(ItemType, models.PROTECT, related_name="+")
+    # No index of its own here and below where another one begins with the same column: each costs at every import.
+    type = models.ForeignKey(ItemType, models.PROTECT, related_name="+", db_index=False)
     name = models.CharField(max_length=255)
     state = models.CharField(max_length=12, choices=State.choices, default=State.UNKNOWN)
     raw_state = models.CharField(max_length=80, blank=True)
@@ -61,7 +62,9 @@ class ItemIndex(models.Model):
     grow with the number of types.
     """
 
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    # That the item exists is vouched for by `ItemText`, written with it: to ask again for each of twenty rows is a
+    # tenth of an import.
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_constraint=False)
     field = models.CharField(max_length=140)
     text = models.CharField(max_length=200, null=True)
     number = models.FloatField(null=True)
@@ -88,7 +91,7 @@ class ItemSecret(models.Model):
     """A secret value, encrypted with the instance's key. `Item.attributes` holds only its keyed digest, so that no
     page, export, history or audit record can show it by mistake, while "same or changed?" can still be told."""
 
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
     field = models.CharField(max_length=64)
     digest = models.CharField(max_length=48)
     sealed = models.TextField()
@@ -101,7 +104,7 @@ class ItemUnique(models.Model):
     """Uniqueness kept by the database, also under bulk import: one row per unique value of a type."""
 
     item = models.ForeignKey(Item, models.CASCADE, related_name="+")
-    type = models.ForeignKey(ItemType, models.CASCADE, related_name="+")
+    type = models.ForeignKey(ItemType, models.CASCADE, related_name="+", db_index=False)
     field = models.CharField(max_length=64)
     value = models.CharField(max_length=255)
 
@@ -115,7 +118,7 @@ class Identity(models.Model):
     Derived from the identities of the item's observations, so that a split can give each part its own back.
     """
 
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
     kind = models.CharField(max_length=32)
     value = models.CharField(max_length=255)
     strength = models.PositiveSmallIntegerField()
@@ -138,7 +141,8 @@ class Observation(models.Model):
     source = models.CharField(max_length=64)
     scope = models.CharField(max_length=128)
     external_id = models.CharField(max_length=255)
-    type = models.ForeignKey(ItemType, models.PROTECT, related_name="+")
+    # Asked for only when a type without items is removed.
+    type = models.ForeignKey(ItemType, models.PROTECT, related_name="+", db_index=False)
     attributes = models.JSONField(default=dict)
     identities = models.JSONField(default=list)
     content_hash = models.BinaryField(max_length=16)
@@ -148,7 +152,6 @@ class Observation(models.Model):
     gone_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["item"], name="observation_item")]
         constraints = [
             models.UniqueConstraint(fields=["source", "scope", "type", "external_id"], name="observation_once"),
         ]
@@ -157,8 +160,8 @@ class Observation(models.Model):
 class Relation(models.Model):
     """`src` -> `dst`: a container `runs_on` a host, an application `depends_on` a database."""
 
-    src = models.ForeignKey(Item, models.CASCADE, related_name="+")
-    dst = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    src = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
+    dst = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
     type = models.CharField(max_length=32)
     source = models.CharField(max_length=64)
     first_seen = models.DateTimeField()
@@ -179,7 +182,7 @@ class Drift(models.Model):
     value in force.
     """
 
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+")
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_index=False)
     field = models.CharField(max_length=140)
     kind = models.CharField(max_length=8, default="wish")
     desired = models.JSONField(null=True)
