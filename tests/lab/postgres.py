@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,8 +13,9 @@ _BINARIES = Path("/usr/lib/postgresql/15/bin")
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the URL of an empty database. Nothing is synced to disk: it lives as long as the test."""
+def postgres(settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield the URL of an empty database. Nothing is synced to disk, as it lives as long as the test; `settings`, such
+    as `{"fsync": "on"}`, come over that."""
     need("pg_ctl")
     with directory("postgres") as home:
         port = free_port()
@@ -32,6 +33,7 @@ def postgres() -> Iterator[str]:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "max_connections": "200",
+            **(settings or {}),
         }
         arguments = [f"--{name}={value}" for name, value in options.items()]
         server = Server([*prefix, _BINARIES / "postgres", "-D", home / "data", *arguments], home / "log")
