@@ -11,10 +11,13 @@ app = typer.Typer()
 
 @app.command()
 def intake(data: instance.DataOption = None) -> None:
-    """Receive telemetry, nothing else. QD_INTAKE_HTTP moves the listener."""
+    """Receive telemetry, nothing else. QD_INTAKE_HTTP and its likes move the listeners."""
     directory = instance.choose(data)
     instance.prepare_directory(directory)
     from quarterdeck.conf.process import begin
+
+    settings = {name: setting.value for name, setting in begin("intake", directory).items()}
+    instance.open(directory, must_exist=False)
     from quarterdeck.intake.process import run
 
-    run(directory, str(begin("intake", directory)["intake_http"].value))
+    run(directory, settings)

@@ -69,6 +69,10 @@ def _address(text: str) -> str:
     return text.strip()
 
 
+def _address_or_off(text: str) -> str:
+    return _address(text) if text.strip() not in ("", "off") else ""
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text and (urlsplit(text).scheme not in schemes or not _has_host(text)):
@@ -115,7 +119,63 @@ OPTIONS: tuple[Option, ...] = (
         "Address under which people reach the pages; made from `listen` when empty.",
         _url("http", "https"),
     ),
-    Option("intake_http", "127.0.0.1:4318", "Address of the intake's HTTP listener.", _address),
+    Option(
+        "intake_http", "127.0.0.1:4318", "Address of the intake's HTTP listener, for all protocols over HTTP.", _address
+    ),
+    Option("intake_grpc", "127.0.0.1:4317", "Address for OTLP over gRPC; off when empty.", _address_or_off),
+    Option("intake_zabbix", "127.0.0.1:10051", "Address for Zabbix agents and senders; off when empty.", _address_or_off),
+    Option("intake_syslog", "127.0.0.1:5514", "Address for syslog over UDP and TCP; off when empty.", _address_or_off),
+    Option("intake_syslog_tls", "", "Address for syslog over TLS, usually port 6514; off when empty.", _address_or_off),
+    Option("intake_statsd", "127.0.0.1:8125", "Address for StatsD over UDP; off when empty.", _address_or_off),
+    Option("intake_graphite", "127.0.0.1:2003", "Address for Graphite's lines over TCP; off when empty.", _address_or_off),
+    Option("intake_cat", "127.0.0.1:2280", "Address for CAT clients; off when empty.", _address_or_off),
+    Option("intake_fluent", "127.0.0.1:24224", "Address for Fluent forward; off when empty.", _address_or_off),
+    Option("intake_gelf", "127.0.0.1:12201", "Address for GELF over UDP and TCP; off when empty.", _address_or_off),
+    Option(
+        "intake_falcon_rpc",
+        "127.0.0.1:8433",
+        "Address for Open-Falcon agents (JSON-RPC); off when empty.",
+        _address_or_off,
+    ),
+    Option(
+        "intake_falcon_heartbeat",
+        "127.0.0.1:6030",
+        "Address for Open-Falcon agents' heartbeat (JSON-RPC); off when empty.",
+        _address_or_off,
+    ),
+    Option(
+        "intake_falcon_http",
+        "",
+        "Port of its own for Open-Falcon's push, usually 1988; off when empty.",
+        _address_or_off,
+    ),
+    Option("intake_zipkin", "", "Port of its own for Zipkin, usually 9411; off when empty.", _address_or_off),
+    Option(
+        "intake_elasticsearch",
+        "",
+        "Port of its own for Elasticsearch's _bulk, usually 9200; off when empty.",
+        _address_or_off,
+    ),
+    Option("intake_loki", "", "Port of its own for Loki's push, usually 3100; off when empty.", _address_or_off),
+    Option(
+        "intake_pushgateway", "", "Port of its own for the Pushgateway, usually 9091; off when empty.", _address_or_off
+    ),
+    Option("intake_influx", "", "Port of its own for InfluxDB's lines, usually 8086; off when empty.", _address_or_off),
+    Option("intake_cat_http", "", "Port of its own for CAT's router, usually 8080; off when empty.", _address_or_off),
+    Option("intake_tls_certificate", "", "PEM file with the certificate of the intake's TLS ports."),
+    Option("intake_tls_key", "", "PEM file with the private key of the intake's TLS ports."),
+    Option("intake_loopback_open", True, "Whether senders on this machine need no intake key.", _boolean),
+    Option("intake_body_max_mb", 32, "Largest body of one request to the intake, as it is sent.", _whole(1, 1024), "MB"),
+    Option(
+        "intake_content_max_mb", 128, "Largest body of one request to the intake, decompressed.", _whole(1, 1024), "MB"
+    ),
+    Option(
+        "spool_max_mb",
+        4096,
+        "How much may wait for the telemetry engine before senders are held back.",
+        _whole(64, 1 << 20),
+        "MB",
+    ),
     Option(
         "database_url",
         "",
@@ -155,6 +215,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("metrics_retention_days", 15, "How long raw samples are kept.", _whole(1, 3650), "days"),
     Option("metrics_5m_retention_days", 400, "How long 5-minute roll-ups are kept.", _whole(1, 36500), "days"),
     Option("metrics_1h_retention_days", 1825, "How long 1-hour roll-ups are kept.", _whole(1, 36500), "days"),
+    Option("logs_retention_days", 30, "How long log lines are kept.", _whole(1, 3650), "days"),
+    Option("traces_retention_days", 7, "How long spans are kept.", _whole(1, 3650), "days"),
+    Option(
+        "red_retention_days", 90, "How long rates, errors and durations by minute are kept.", _whole(1, 3650), "days"
+    ),
+    Option("errors_retention_days", 90, "How long events of errors are kept.", _whole(1, 3650), "days"),
     Option(
         "disk_guard_percent",
         90,

@@ -11,4 +11,7 @@ class TelemetryConfig(AppConfig):
     def ready(self) -> None:
         from quarterdeck.access.registry import register
 
-        register("telemetry.query", _("See metrics of items"))
+        register("telemetry.query", _("See metrics, logs, traces and errors of items"))
+        register("telemetry.keys", _("Manage intake keys and rules of redaction"), scoped=False)
+        register("telemetry.intake", _("See how the intake is doing"), scoped=False)
+        register("telemetry.sql", _("Read telemetry by SQL, whatever item it is of"), scoped=False)

@@ -149,6 +149,14 @@ def insert_raw(table: str, content: bytes, format_name: str, *, token: str) -> N
     _call(lambda c: c.raw_insert(table, insert_block=content, fmt=format_name, settings=options))
 
 
+def insert_mapped(sql: str, content: bytes, parameters: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Run an `INSERT ... SELECT ... FROM input(...) FORMAT ...` on `content`.
+
+    Raises Unavailable, DatabaseError for content that the statement cannot read.
+    """
+    _call(lambda c: c.command(sql, parameters=dict(parameters), settings=dict(options), data=content))
+
+
 def stream(sql: str, parameters: Mapping[str, Any], format_name: str) -> Iterator[bytes]:
     """Yield the answer of a SELECT in `format_name` block by block. Raises Unavailable, also when it is cut off."""
     response: Any = _call(lambda c: c.raw_stream(sql, parameters=dict(parameters), fmt=format_name))

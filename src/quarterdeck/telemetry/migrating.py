@@ -31,10 +31,24 @@ RETENTION = {
     "samples": "metrics_retention_days",
     "samples_5m": "metrics_5m_retention_days",
     "samples_1h": "metrics_1h_retention_days",
+    "logs": "logs_retention_days",
+    "spans": "traces_retention_days",
+    "traces": "traces_retention_days",
+    "red_1m": "red_retention_days",
+    "edges_1m": "red_retention_days",
 }
 # ... and those that name what the former hold, which stay as long as the longest of them.
 _NAMES = dict.fromkeys(("series", "labels"), "metrics_1h_retention_days")
-_TTL_BASE = {"samples": "toDateTime(timestamp)", "series": "toDateTime(max_time)", "labels": "seen"}
+_TTL_BASE = {
+    "samples": "toDateTime(timestamp)",
+    "series": "toDateTime(max_time)",
+    "labels": "seen",
+    "logs": "toDateTime(ts)",
+    "spans": "toDateTime(ts)",
+    "traces": "toDateTime(start)",
+    "red_1m": "ts",
+    "edges_1m": "ts",
+}
 
 
 @dataclass(frozen=True, slots=True)

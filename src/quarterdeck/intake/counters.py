@@ -1,0 +1,116 @@
+"""What the intake did, by protocol and key: for the page, the API and the metrics of Quarterdeck itself."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from quarterdeck.intake.spool.frames import Entry
+
+Place = tuple[str, int]
+
+
+@dataclass(slots=True)
+class _Row:
+    accepted: int = 0
+    spooled: int = 0
+    loaded: int = 0
+    dead: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    last_at: float = 0.0
+    # When the oldest record that the engine does not have yet came in; 0 when it has all.
+    waiting_since: float = 0.0
+
+
+class Counters:
+    """Thread-safe. `accepted` are records that were acknowledged, `loaded` those that the engine has."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._rows: dict[Place, _Row] = {}
+        self._read()
+
+    def _row(self, place: Place) -> _Row:
+        return self._rows.setdefault(place, _Row())
+
+    def spooled(self, entries: Iterable[Entry]) -> None:
+        with self._lock:
+            for entry in entries:
+                row = self._row((entry.protocol, entry.key))
+                row.accepted += entry.frame.records
+                row.spooled += entry.frame.records
+                row.last_at = entry.received_ms / 1000
+                row.waiting_since = row.waiting_since or row.last_at
+
+    def refused(self, protocol: str, key: int, reasons: Mapping[str, int]) -> None:
+        with self._lock:
+            self._row((protocol, key)).refused.update(reasons)
+
+    def done(self, entries: Iterable[Entry], *, dead: bool = False) -> None:
+        with self._lock:
+            for entry in entries:
+                row = self._row((entry.protocol, entry.key))
+                if dead:
+                    row.dead += entry.frame.records
+                else:
+                    row.loaded += entry.frame.records
+                has_all = row.loaded + row.dead >= row.spooled
+                row.waiting_since = 0.0 if has_all else max(row.waiting_since, entry.received_ms / 1000)
+
+    def recovered(self, entries: Iterable[Entry]) -> None:
+        """Count what a predecessor left in the spool: everything else that it kept is loaded or dead."""
+        waiting: Counter[Place] = Counter()
+        since: dict[Place, float] = {}
+        for entry in entries:
+            place = (entry.protocol, entry.key)
+            waiting[place] += entry.frame.records
+            since.setdefault(place, entry.received_ms / 1000)
+        with self._lock:
+            for place in {*self._rows, *waiting}:
+                row = self._row(place)
+                row.spooled = row.loaded + row.dead + waiting[place]
+                row.accepted = max(row.accepted, row.spooled)
+                row.waiting_since = since.get(place, 0.0)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return `[{"protocol", "key", "accepted", "refused", "refused_by_reason", ..., "lag_seconds"}]`."""
+        with self._lock:
+            return [self._shown(place, row) for place, row in sorted(self._rows.items())]
+
+    def _shown(self, place: Place, row: _Row) -> dict[str, Any]:
+        return {
+            "protocol": place[0],
+            "key": place[1],
+            "accepted": row.accepted,
+            "refused": sum(row.refused.values()),
+            "refused_by_reason": dict(row.refused),
+            "spooled": row.spooled,
+            "loaded": row.loaded,
+            "dead": row.dead,
+            "lag_seconds": round(max(0.0, time.time() - row.waiting_since), 3) if row.waiting_since else 0.0,
+            "last_at": row.last_at or None,
+        }
+
+    def save(self) -> None:
+        """Write the counts to the file, whole or not at all."""
+        fresh = self._file.with_suffix(".fresh")
+        fresh.write_bytes(orjson.dumps(self.rows()))
+        fresh.replace(self._file)
+
+    def _read(self) -> None:
+        try:
+            rows = orjson.loads(self._file.read_bytes())
+        except (FileNotFoundError, orjson.JSONDecodeError):
+            return
+        for found in rows:
+            numbers = {name: int(found[name]) for name in ("accepted", "spooled", "loaded", "dead")}
+            row = _Row(**numbers, refused=Counter(found["refused_by_reason"]), last_at=found["last_at"] or 0.0)
+            self._rows[found["protocol"], int(found["key"])] = row

@@ -1,0 +1,72 @@
+"""The one way from a listener to the spool: who may, how much, kept, counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+
+from quarterdeck.intake.counters import Counters
+from quarterdeck.intake.keyring import Key, Keyring
+from quarterdeck.intake.spool.frames import Entry
+from quarterdeck.intake.spool.writer import Spool, SpoolFull
+from quarterdeck.telemetry.receiving import Frame, Refused
+
+_FULL_RETRY_SECONDS = 5
+
+
+class Busy(Refused):
+    """Not now: the sender is over its rate, or the spool is full. It should come back after `retry_after_seconds`."""
+
+    def __init__(self, message: str, *, reason: str, status: int, retry_after_seconds: int) -> None:
+        super().__init__(message, reason=reason, status=status)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Gate:
+    """What every listener of this process calls."""
+
+    def __init__(self, spool: Spool, keyring: Keyring, counters: Counters) -> None:
+        self.spool = spool
+        self.keyring = keyring
+        self.counters = counters
+
+    def admit(self, protocol: str, secret: str, address: str) -> Key:
+        """Return the sender's key. Raises Refused; refusals are counted."""
+        try:
+            return self.keyring.find(protocol, secret, address)
+        except Refused as error:
+            self.refused(protocol, 0, {error.reason: 1})
+            raise
+
+    def keep(self, protocol: str, key: Key, frames: Sequence[Frame]) -> Future[None]:
+        """Spool frames; the future is done when they are durable, and fails with SpoolFull. Raises Busy at once."""
+        records = sum(frame.records for frame in frames)
+        wait = self.keyring.wait_seconds(key, records)
+        if wait:
+            self.refused(protocol, key.id, {"rate": records})
+            message = f'key "{key.name}" may send {key.records_per_second} records a second'
+            raise Busy(message, reason="rate", status=429, retry_after_seconds=wait)
+        received_ms = time.time_ns() // 1_000_000
+        entries = [Entry(protocol, key.id, received_ms, frame) for frame in frames]
+        try:
+            kept = self.spool.append(entries)
+        except SpoolFull as error:
+            self.refused(protocol, key.id, {"spool_full": records})
+            raise busy(error) from error
+        kept.add_done_callback(lambda future: self._count(future, entries))
+        return kept
+
+    def _count(self, future: Future[None], entries: Sequence[Entry]) -> None:
+        if future.exception() is None:
+            self.counters.spooled(entries)
+        else:
+            for entry in entries:
+                self.refused(entry.protocol, entry.key, {"spool_full": entry.frame.records})
+
+    def refused(self, protocol: str, key: int, reasons: Mapping[str, int]) -> None:
+        self.counters.refused(protocol, key, reasons)
+
+
+def busy(error: SpoolFull) -> Busy:
+    return Busy(error.message, reason="spool_full", status=503, retry_after_seconds=_FULL_RETRY_SECONDS)

@@ -1,0 +1,102 @@
+"""The intake keys in memory, read anew every few seconds: a request costs no query."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from quarterdeck.telemetry.receiving import Refused
+
+log = logging.getLogger(__name__)
+REFRESH_SECONDS = 2.0
+# How many seconds' worth of records a key may send at once.
+_BURST_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key allows: `protocols` (empty: all), at most `records_per_second` (0: no limit), from `networks`."""
+
+    id: int
+    name: str
+    digest: str
+    protocols: frozenset[str]
+    labels: Mapping[str, str]
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    records_per_second: int
+
+
+# Loopback without a key: everything, nothing added.
+OPEN = Key(0, "", "", frozenset(), {}, (), 0)
+
+
+def digest(plain: str) -> str:
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+class Keyring:
+    """Finds and checks keys. `read` returns all that are not revoked."""
+
+    def __init__(self, read: Callable[[], Sequence[Key]], *, is_loopback_open: bool) -> None:
+        self._read = read
+        self._is_loopback_open = is_loopback_open
+        self._by_digest: dict[str, Key] = {}
+        self._by_id: dict[int, Key] = {}
+        self._buckets: dict[int, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def refresh(self) -> None:
+        keys = self._read()
+        self._by_digest = {key.digest: key for key in keys}
+        self._by_id = {key.id: key for key in keys}
+
+    def labels_of(self, key: int) -> Mapping[str, str]:
+        found = self._by_id.get(key)
+        return found.labels if found else {}
+
+    def find(self, protocol: str, secret: str, address: str) -> Key:
+        """Return the key of a sender: by its secret, else by its network, else loopback's. Raises Refused."""
+        if secret:
+            key = self._by_digest.get(digest(secret))
+            if key is None:
+                raise Refused("the intake key is unknown or revoked", reason="bad_key", status=401)
+        else:
+            key = self._of_network(address)
+        if key.protocols and protocol not in key.protocols:
+            raise Refused(f'key "{key.name}" is not for {protocol}', reason="not_allowed", status=403)
+        return key
+
+    def _of_network(self, address: str) -> Key:
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            raise Refused("an intake key is needed", reason="no_key", status=401) from None
+        if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+            ip = ip.ipv4_mapped
+        for key in self._by_id.values():
+            if any(ip in network for network in key.networks):
+                return key
+        if ip.is_loopback and self._is_loopback_open:
+            return OPEN
+        raise Refused("an intake key is needed; make one with `qd keys create`", reason="no_key", status=401)
+
+    def wait_seconds(self, key: Key, records: int) -> int:
+        """Take `records` out of the key's allowance; return 0, or how many seconds the sender has to wait instead."""
+        rate = key.records_per_second
+        if not rate:
+            return 0
+        with self._lock:
+            now = time.monotonic()
+            left, at = self._buckets.get(key.id, (float(rate * _BURST_SECONDS), now))
+            left = min(float(rate * _BURST_SECONDS), left + (now - at) * rate)
+            # A request larger than the whole allowance goes through when that is full, and is paid off afterwards.
+            if left >= min(records, rate * _BURST_SECONDS):
+                self._buckets[key.id] = (left - records, now)
+                return 0
+            self._buckets[key.id] = (left, now)
+            return max(1, round((min(records, rate * _BURST_SECONDS) - left) / rate))

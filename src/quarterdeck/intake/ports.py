@@ -1,0 +1,203 @@
+"""TCP and UDP: a session for each connection, one for each datagram."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from quarterdeck.core.clock import now
+from quarterdeck.core.serving import split_address
+from quarterdeck.intake.gate import Gate
+from quarterdeck.intake.http import deliver
+from quarterdeck.intake.keyring import Key
+from quarterdeck.intake.spool.writer import SpoolFull
+from quarterdeck.telemetry.receiving import Frame, Listener, Peer, Refused, Taken
+
+log = logging.getLogger(__name__)
+_READ_BYTES = 256 << 10
+# Datagrams are spooled together this often: one write and one sync for all of them.
+_GATHER_SECONDS = 0.05
+# What the kernel keeps for us while we are busy; a burst of syslog needs it.
+_RECEIVE_BUFFER_BYTES = 8 << 20
+_CONNECTIONS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A listener of a protocol, and the address that the settings give it."""
+
+    protocol: str
+    listener: Listener
+    address: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.protocol} ({self.listener.transport} {self.address})"
+
+
+def merged(frames: Iterable[Frame]) -> list[Frame]:
+    """Return one frame for each stream: many small ones cost the engine more than one large."""
+    by_stream: dict[str, list[Frame]] = {}
+    for frame in frames:
+        by_stream.setdefault(frame.stream, []).append(frame)
+    return [
+        many[0] if len(many) == 1 else Frame(stream, b"\n".join(f.content for f in many), sum(f.records for f in many))
+        for stream, many in by_stream.items()
+    ]
+
+
+class TcpPort:
+    """Serves one TCP listener."""
+
+    def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
+        self._door, self._gate, self._settings, self._tls = door, gate, settings, tls
+        self._server: asyncio.Server | None = None
+        self._open = 0
+
+    async def start(self) -> None:
+        host, port = split_address(self._door.address)
+        self._server = await asyncio.start_server(
+            self._serve, host, port, limit=_READ_BYTES, backlog=1024, ssl=self._tls, reuse_address=True
+        )
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        address = (writer.get_extra_info("peername") or ("",))[0]
+        self._open += 1
+        try:
+            if self._open > _CONNECTIONS_MAX:
+                raise Refused("too many connections", reason="connections")
+            key = self._gate.admit(self._door.protocol, "", address)
+            await self._talk(reader, writer, key, address)
+        except Refused as error:
+            self._gate.refused(self._door.protocol, 0, {error.reason: 1})
+            log.info("%s: %s sent what is not taken: %s", self._door.name, address, error.message)
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            pass
+        except Exception:
+            log.exception("BUG: %s, connection of %s", self._door.name, address)
+        finally:
+            self._open -= 1
+            writer.close()
+
+    async def _talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str
+    ) -> None:
+        session = self._door.listener.open(Peer(address, key.id, now, self._settings))
+        while True:
+            data = await asyncio.wait_for(reader.read(_READ_BYTES), self._door.listener.silence_seconds)
+            try:
+                for taken in session.feed(data) if data else session.end():
+                    await self._deliver(writer, key, taken)
+            except Refused as error:
+                # What came before it in the same read is kept; a protocol that answers has had its say in `feed`.
+                raise error
+            if not data:
+                return
+
+    async def _deliver(self, writer: asyncio.StreamWriter, key: Key, taken: Taken) -> None:
+        await deliver(self._gate, self._door.protocol, key, Taken(merged(taken.frames), None, taken.refused))
+        if taken.answer is not None and taken.answer.body:
+            writer.write(taken.answer.body)
+            await writer.drain()
+
+
+class UdpPort(asyncio.DatagramProtocol):
+    """Serves one UDP listener. There is nobody to tell that a datagram is not kept: it is counted."""
+
+    def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any]) -> None:
+        self._door, self._gate, self._settings = door, gate, settings
+        self._transport: asyncio.DatagramTransport | None = None
+        self._waiting: list[tuple[bytes, str]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        host, port = split_address(self._door.address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
+            sock.bind((host, port))
+        except OSError:
+            sock.close()
+            raise
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: self, sock=sock)
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    async def stop(self) -> None:
+        if self._transport:
+            self._transport.close()
+        if self._task:
+            await self._task
+
+    def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        self._waiting.append((data, addr[0]))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._gather())
+
+    async def _gather(self) -> None:
+        await asyncio.sleep(_GATHER_SECONDS)
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            for key, frames in self._read(batch):
+                await self._keep(key, frames)
+
+    def _read(self, batch: Sequence[tuple[bytes, str]]) -> list[tuple[Key, list[Frame]]]:
+        frames: dict[int, tuple[Key, list[Frame]]] = {}
+        keys: dict[str, Key | None] = {}
+        refused: Counter[str] = Counter()
+        for data, address in batch:
+            if address not in keys:
+                keys[address] = self._key_of(address)
+            key = keys[address]
+            if key is not None:
+                found = frames.setdefault(key.id, (key, []))[1]
+                found += self._frames_of(data, key, address, refused)
+            else:
+                refused["no_key"] += 1
+        if refused:
+            self._gate.refused(self._door.protocol, 0, refused)
+        return [(key, merged(many)) for key, many in frames.values() if many]
+
+    def _key_of(self, address: str) -> Key | None:
+        try:
+            return self._gate.keyring.find(self._door.protocol, "", address)
+        except Refused:
+            return None
+
+    def _frames_of(self, data: bytes, key: Key, address: str, refused: Counter[str]) -> list[Frame]:
+        session = self._door.listener.open(Peer(address, key.id, now, self._settings))
+        found: list[Frame] = []
+        try:
+            for taken in (*session.feed(data), *session.end()):
+                found += taken.frames
+                refused.update(taken.refused)
+                self._reply(taken, address)
+        except Refused as error:
+            refused[error.reason] += 1
+        except Exception:
+            log.exception("BUG: %s, datagram of %s", self._door.name, address)
+            refused["bug"] += 1
+        return found
+
+    def _reply(self, taken: Taken, address: str) -> None:
+        """Nothing of the first protocols answers over UDP; who needs it says where to."""
+
+    async def _keep(self, key: Key, frames: list[Frame]) -> None:
+        try:
+            future: Future[None] = self._gate.keep(self._door.protocol, key, frames)
+            await asyncio.wrap_future(future)
+        except (Refused, SpoolFull) as error:
+            log.warning("%s: datagrams are lost: %s", self._door.name, error)

@@ -1,0 +1,1 @@
+"""Frames on their way: durable once acknowledged, until the engine has them."""

@@ -1,0 +1,112 @@
+"""Giving spooled bytes to the engine: one INSERT ... SELECT for each stream, which the engine parses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from quarterdeck.core.errors import BadInput
+from quarterdeck.core.plugins import plugins
+from quarterdeck.telemetry import canonical, client
+from quarterdeck.telemetry.mapping import Rule, insert_statement
+from quarterdeck.telemetry.receiving import FAMILY, Frame, Receiver, Stream
+
+# One block for each insert, so that it is stored whole or not at all, and its token counts it once.
+_OPTIONS: Mapping[str, str | int] = {
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "min_insert_block_size_rows": 1_000_000_000,
+    "min_insert_block_size_bytes": 0,
+    "max_insert_threads": 1,
+    "max_partitions_per_insert_block": 0,
+    # The expressions of redaction are looked at only where a rule matches.
+    "short_circuit_function_evaluation": "force_enable",
+    "input_format_allow_errors_num": 0,
+    "input_format_skip_unknown_fields": 1,
+    "input_format_null_as_default": 1,
+    "input_format_defaults_for_omitted_fields": 1,
+    "date_time_input_format": "best_effort",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is common to the frames of one insert: who sent them, and the labels of their key."""
+
+    protocol: str
+    key: int
+    received_ms: int
+    labels: Mapping[str, str]
+
+
+class NotReadable(BadInput):
+    """The engine cannot read these bytes as their protocol says."""
+
+
+def receivers() -> dict[str, Receiver]:
+    """Return every protocol by name."""
+    return plugins(FAMILY, Receiver)
+
+
+@cache
+def streams() -> dict[str, Stream]:
+    """Return every stream by its name, `otlp.traces`; a name that two receivers give is a bug."""
+    found = dict(canonical.STREAMS)
+    for receiver in receivers().values():
+        for name, stream in receiver.streams.items():
+            if found.setdefault(name, stream) is not stream:
+                raise TypeError(f"two receivers name a stream {name}")
+    return found
+
+
+def load(frames: Sequence[Frame], origin: Origin, token: str, rules: Sequence[Rule] = ()) -> None:
+    """Store the frames, all of one stream, at once.
+
+    Sent again with the same `token` they count once. Raises NotReadable for bytes that are not what the stream expects,
+    Unavailable.
+    """
+    stream = streams()[frames[0].stream]
+    options = {**_OPTIONS, "insert_deduplication_token": token, **stream.options}
+    if stream.proto:
+        options |= {
+            "format_schema_source": "string",
+            "format_schema": stream.proto,
+            "format_schema_message_name": stream.message,
+        }
+    parameters = {
+        "received": datetime.fromtimestamp(origin.received_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        "key": origin.key,
+        "protocol": origin.protocol,
+        "labels": dict(origin.labels),
+    }
+    try:
+        client.insert_mapped(insert_statement(stream, rules), joined(stream, frames), parameters, options)
+    except DatabaseError as error:
+        # A series may be noted as written though this insert, which wrote it, was taken back.
+        client.command("TRUNCATE TABLE series_written")
+        raise NotReadable(f"the engine refuses {frames[0].stream}: {_first_line(error)}") from error
+
+
+def joined(stream: Stream, frames: Sequence[Frame]) -> bytes:
+    """Return the frames as one file in the stream's format."""
+    if stream.delimiter == "varint":
+        return b"".join(part for frame in frames for part in (_varint(len(frame.content)), frame.content))
+    return b"".join(part for frame in frames for part in (frame.content, b"\n"))
+
+
+def _varint(number: int) -> bytes:
+    """Return the number in base 128. See https://protobuf.dev/programming-guides/encoding/#varints"""
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    found.append(number)
+    return bytes(found)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:1000]

@@ -1,0 +1,1 @@
+"""One file per protocol that senders speak. Each exports `PLUGIN = Receiver(...)`; see `telemetry.receiving`."""
