@@ -10,8 +10,7 @@ import grpc
 
 from quarterdeck.core.clock import now
 from quarterdeck.intake.gate import Busy, Gate
-from quarterdeck.intake.http import _secret as secret_of
-from quarterdeck.intake.http import deliver
+from quarterdeck.intake.http import deliver, secret_of
 from quarterdeck.telemetry.receiving import Method, Receiver, Refused, Request
 
 log = logging.getLogger(__name__)
@@ -33,17 +32,19 @@ class GrpcPort:
     def __init__(self, receivers: Mapping[str, Receiver], gate: Gate, address: str, message_max_bytes: int) -> None:
         self._gate = gate
         self._address = address
-        options = [("grpc.max_receive_message_length", message_max_bytes), ("grpc.so_reuseport", 0)]
-        self._server = grpc.aio.server(options=options)
-        handlers = {
+        self._options = [("grpc.max_receive_message_length", message_max_bytes), ("grpc.so_reuseport", 0)]
+        self._handlers = {
             method.name: grpc.unary_unary_rpc_method_handler(self._handler(protocol, method))
             for protocol, receiver in receivers.items()
             for method in receiver.methods
         }
-        self._server.add_generic_rpc_handlers((_Methods(handlers),))
+        self._server: Any = None
 
     async def start(self) -> None:
         """Raises OSError when the address cannot be used."""
+        # It belongs to the event loop that runs when it is made.
+        self._server = grpc.aio.server(options=self._options)
+        self._server.add_generic_rpc_handlers((_Methods(self._handlers),))
         try:
             self._server.add_insecure_port(self._address)
         except RuntimeError as error:
@@ -51,7 +52,8 @@ class GrpcPort:
         await self._server.start()
 
     async def stop(self) -> None:
-        await self._server.stop(1.0)
+        if self._server is not None:
+            await self._server.stop(1.0)
 
     def _handler(self, protocol: str, method: Method) -> Handler:
         async def call(message: bytes, context: Any) -> bytes:

@@ -150,7 +150,7 @@ class Application:
             request = replace(request, body=await self._decoded(request, body))
             if key is None:
                 # The key is in the body (Sentry's envelopes can carry it there).
-                key = gate.admit(protocol, place.receiver.credential(request) or _secret(request), request.peer)
+                key = gate.admit(protocol, place.receiver.credential(request) or secret_of(request), request.peer)
             request = replace(request, key=key.id)
             taken = await _in_thread_if_large(place.route.take, request)
         except Busy:
@@ -163,7 +163,7 @@ class Application:
 
     def _admit_early(self, place: _Place, request: Request) -> Key | None:
         """Return the key when the head tells it; a stranger's body is not read. None: it may be in the body."""
-        secret = place.receiver.credential(request) or _secret(request)
+        secret = place.receiver.credential(request) or secret_of(request)
         if not secret and place.receiver.key_in_body:
             return None
         return self._gate.admit(place.protocol, secret, request.peer)
@@ -228,7 +228,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
     return b"".join(parts)
 
 
-def _secret(request: Request) -> str:
+def secret_of(request: Request) -> str:
     """Return the intake key that a request carries in one of the usual ways, "" for none."""
     headers = request.headers
     scheme, _space, value = headers.get("authorization", "").partition(" ")

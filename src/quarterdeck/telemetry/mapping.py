@@ -67,21 +67,25 @@ class Rule:
     replacement: str = "***"
 
 
+def _any_of(rules: Sequence[Rule]) -> str:
+    return "|".join(f"(?:{rule.pattern})" for rule in rules)
+
+
 def _redacted(text: str, rules: Sequence[Rule]) -> str:
+    if not rules:
+        return text
     replaced = text
     for rule in rules:
         replaced = f"replaceRegexpAll({replaced}, {quoted(rule.pattern)}, {quoted(rule.replacement)})"
-    return f"if({_has_secret(text, rules)}, {replaced}, {text})"
-
-
-def _has_secret(text: str, rules: Sequence[Rule]) -> str:
-    return f"multiMatchAny({text}, {_array([rule.pattern for rule in rules])})"
+    return f"if(match({text}, {quoted(_any_of(rules))}), {replaced}, {text})"
 
 
 def _rules_hit(text: str, rules: Sequence[Rule]) -> str:
-    names = _array([rule.name for rule in rules])
-    patterns = _array([rule.pattern for rule in rules])
-    return f"arrayMap(i -> {names}[i], multiMatchAllIndices({text}, {patterns}))"
+    """SQL: the names of the rules that match. Each is tried only where one of them does."""
+    if not rules:
+        return "CAST([], 'Array(String)')"
+    each = ", ".join(f"if(match({text}, {quoted(rule.pattern)}), {quoted(rule.name)}, '')" for rule in rules)
+    return f"if(match({text}, {quoted(_any_of(rules))}), arrayFilter(r -> r != '', [{each}]), CAST([], 'Array(String)'))"
 
 
 def _redacted_map(attributes: str, rules: Sequence[Rule]) -> str:
