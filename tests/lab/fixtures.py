@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.lab.chromium import chromium as start_chromium
 from tests.lab.instances import Instance, running_instance
+from tests.lab.intake import IntakeLab
 from tests.lab.postgres import postgres as start_postgres
 from tests.lab.sshd import SshServer
 from tests.lab.sshd import sshd as start_sshd
@@ -21,6 +22,13 @@ def instance() -> Iterator[Instance]:
     """A running Quarterdeck, shared: a test leaves it as usable as it found it."""
     with running_instance() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def intake() -> Iterator[IntakeLab]:
+    """An instance with every listener open, shared by the tests of all protocols: each looks for its own data only."""
+    with IntakeLab.running() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

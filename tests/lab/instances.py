@@ -20,8 +20,13 @@ from uuid import uuid4
 import psycopg
 from tests.lab.parts import Server, directory, free_port, wait_until
 
+from quarterdeck.conf.options import OPTIONS
+
 QUARTERDECK = [sys.executable, "-m", "quarterdeck"]
 READY_SECONDS = 120
+PORT_SETTINGS = tuple(
+    option.env for option in OPTIONS if option.name.startswith("intake_") and option.help.endswith("off when empty.")
+)
 
 
 class Instance:
@@ -34,6 +39,8 @@ class Instance:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("QD_")},
             "QD_INTAKE_HTTP": f"127.0.0.1:{free_port()}",
+            # Well-known ports are the machine's, and of one instance: a test names those that it needs.
+            **dict.fromkeys(PORT_SETTINGS, "off"),
             "QD_DATA": str(data),
             **(environment or {}),
         }

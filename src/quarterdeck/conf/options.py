@@ -123,11 +123,15 @@ OPTIONS: tuple[Option, ...] = (
         "intake_http", "127.0.0.1:4318", "Address of the intake's HTTP listener, for all protocols over HTTP.", _address
     ),
     Option("intake_grpc", "127.0.0.1:4317", "Address for OTLP over gRPC; off when empty.", _address_or_off),
-    Option("intake_zabbix", "127.0.0.1:10051", "Address for Zabbix agents and senders; off when empty.", _address_or_off),
+    Option(
+        "intake_zabbix", "127.0.0.1:10051", "Address for Zabbix agents and senders; off when empty.", _address_or_off
+    ),
     Option("intake_syslog", "127.0.0.1:5514", "Address for syslog over UDP and TCP; off when empty.", _address_or_off),
     Option("intake_syslog_tls", "", "Address for syslog over TLS, usually port 6514; off when empty.", _address_or_off),
     Option("intake_statsd", "127.0.0.1:8125", "Address for StatsD over UDP; off when empty.", _address_or_off),
-    Option("intake_graphite", "127.0.0.1:2003", "Address for Graphite's lines over TCP; off when empty.", _address_or_off),
+    Option(
+        "intake_graphite", "127.0.0.1:2003", "Address for Graphite's lines over TCP; off when empty.", _address_or_off
+    ),
     Option("intake_cat", "127.0.0.1:2280", "Address for CAT clients; off when empty.", _address_or_off),
     Option("intake_fluent", "127.0.0.1:24224", "Address for Fluent forward; off when empty.", _address_or_off),
     Option("intake_gelf", "127.0.0.1:12201", "Address for GELF over UDP and TCP; off when empty.", _address_or_off),
@@ -165,7 +169,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("intake_tls_certificate", "", "PEM file with the certificate of the intake's TLS ports."),
     Option("intake_tls_key", "", "PEM file with the private key of the intake's TLS ports."),
     Option("intake_loopback_open", True, "Whether senders on this machine need no intake key.", _boolean),
-    Option("intake_body_max_mb", 32, "Largest body of one request to the intake, as it is sent.", _whole(1, 1024), "MB"),
+    Option(
+        "intake_body_max_mb", 32, "Largest body of one request to the intake, as it is sent.", _whole(1, 1024), "MB"
+    ),
     Option(
         "intake_content_max_mb", 128, "Largest body of one request to the intake, decompressed.", _whole(1, 1024), "MB"
     ),

@@ -90,9 +90,7 @@ class TcpPort:
             self._open -= 1
             writer.close()
 
-    async def _talk(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str
-    ) -> None:
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str) -> None:
         session = self._door.listener.open(Peer(address, key.id, now, self._settings))
         while True:
             data = await asyncio.wait_for(reader.read(_READ_BYTES), self._door.listener.silence_seconds)

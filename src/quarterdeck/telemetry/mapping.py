@@ -85,7 +85,9 @@ def _rules_hit(text: str, rules: Sequence[Rule]) -> str:
     if not rules:
         return "CAST([], 'Array(String)')"
     each = ", ".join(f"if(match({text}, {quoted(rule.pattern)}), {quoted(rule.name)}, '')" for rule in rules)
-    return f"if(match({text}, {quoted(_any_of(rules))}), arrayFilter(r -> r != '', [{each}]), CAST([], 'Array(String)'))"
+    return (
+        f"if(match({text}, {quoted(_any_of(rules))}), arrayFilter(r -> r != '', [{each}]), CAST([], 'Array(String)'))"
+    )
 
 
 def _redacted_map(attributes: str, rules: Sequence[Rule]) -> str:

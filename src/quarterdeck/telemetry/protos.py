@@ -38,9 +38,7 @@ def define(package: str, messages: Mapping[str, Mapping[str, tuple[int, str]]]) 
             _add_field(message, package, field, number, kind)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages
-    }
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages}
 
 
 def _add_field(message: Any, package: str, name: str, number: int, kind: str) -> None:

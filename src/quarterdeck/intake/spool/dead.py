@@ -1,7 +1,7 @@
 """Frames that the engine cannot read: kept as they came, with the reason, for a person to look at.
 
-    DATA/spool/dead/0000000000000042-0007.json     {"protocol", "stream", "key", "received_ms", "records", "reason"}
-    DATA/spool/dead/0000000000000042-0007.frame    the bytes
+DATA/spool/dead/0000000000000042-0007.json     {"protocol", "stream", "key", "received_ms", "records", "reason"}
+DATA/spool/dead/0000000000000042-0007.frame    the bytes
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The open segment: frames are appended by one thread and made durable together, then acknowledged.
 
-    DATA/spool/0000000000000042.open    the one that grows
-    DATA/spool/0000000000000041.sealed  whole, waits for the loader
+DATA/spool/0000000000000042.open    the one that grows
+DATA/spool/0000000000000041.sealed  whole, waits for the loader
 """
 
 from __future__ import annotations
@@ -260,7 +260,9 @@ def _sync_directory(directory: Path) -> None:
 
 def _digest(entry: Entry) -> bytes:
     head = f"{entry.protocol}\0{entry.frame.stream}\0{entry.key}\0".encode()
-    return hashlib.blake2b(entry.frame.content, digest_size=16, key=hashlib.md5(head, usedforsecurity=False).digest()).digest()
+    return hashlib.blake2b(
+        entry.frame.content, digest_size=16, key=hashlib.md5(head, usedforsecurity=False).digest()
+    ).digest()
 
 
 def _failed(future: Future[None]) -> bool:

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from quarterdeck.telemetry import protos
-from quarterdeck.telemetry.receiving import Answer, Client, Frame, Problem, Receiver, Refused, Request, Route, Stream, Taken
+from quarterdeck.telemetry.receiving import (
+    Answer,
+    Client,
+    Frame,
+    Problem,
+    Receiver,
+    Refused,
+    Request,
+    Route,
+    Stream,
+    Taken,
+)
 
 _MESSAGES = {
     "Label": {"name": (1, "string"), "value": (2, "string")},

@@ -111,4 +111,3 @@ def problem(problem: Problem) -> Answer:
     """Return the failure as OTLP wants it, a google.rpc.Status in protobuf."""
     status = Status(code=_CODES.get(problem.status, 13), message=problem.message)
     return Answer(status.SerializeToString(), problem.status, _PROTOBUF)
-

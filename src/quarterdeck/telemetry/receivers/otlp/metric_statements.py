@@ -86,9 +86,7 @@ _EXPONENTIAL_BUCKETS = _buckets(
     f"arrayConcat([toFloat64(0)], arrayMap(i -> exp2((i + 1) * exp2(-least(p.scale, {_SCALE_MAX}))), {_FOLDED}.1), [inf])",
     f"arrayConcat([{_LOW}], {_FOLDED}.2, [toUInt64(0)])",
 )
-_QUANTILES = (
-    "arrayMap(q -> ('', [('quantile', toString(q.quantile))], q.value, p.time_unix_nano, p.attributes), p.quantile_values)"
-)
+_QUANTILES = "arrayMap(q -> ('', [('quantile', toString(q.quantile))], q.value, p.time_unix_nano, p.attributes), p.quantile_values)"
 
 
 def _points(parts: tuple[str, ...], points: str) -> str:
@@ -113,9 +111,7 @@ _NAME = (
     f" OR endsWith({_BASE}, '_total'), '', concat('_', {_UNIT})))"
 )
 _SAFE = "mapFromArrays(arrayMap(k -> replaceRegexpAll(k, '[^a-zA-Z0-9_]', '_'), mapKeys(m)), mapValues(m))"
-_JOB = (
-    "if(resource['service.namespace'] != '', concat(resource['service.namespace'], '/', service), service)"
-)
+_JOB = "if(resource['service.namespace'] != '', concat(resource['service.namespace'], '/', service), service)"
 
 METRICS = Stream(
     table="metrics_in",
