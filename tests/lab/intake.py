@@ -38,6 +38,7 @@ class IntakeLab:
         with running_instance({**open_ports(), **(environment or {})}) as instance:
             lab = cls(instance)
             wait_until(lambda: all(not one["problem"] for one in lab.status()["listeners"]), "the listeners")
+            wait_until(lambda: lab.sql("EXISTS TABLE spans")[0]["result"], "the tables")
             yield lab
 
     @property
@@ -106,10 +107,10 @@ class IntakeLab:
 
     def series(self, metric: str, **labels: str) -> list[dict[str, Any]]:
         """Return `[{"labels", "values": [oldest, ..., newest]}]` of a metric's series with these labels."""
-        wanted = "".join(f" AND labels['{name}'] = '{value}'" for name, value in labels.items())
+        wanted = "".join(f" AND series.labels['{name}'] = '{value}'" for name, value in labels.items())
         return self.sql(
-            "SELECT labels, groupArray(value) AS values FROM (SELECT id, any(labels) AS labels FROM series"
-            f" WHERE metric_name = {{metric:String}}{wanted} GROUP BY id) AS named"
+            "SELECT labels, groupArray(value) AS values FROM (SELECT id, any(series.labels) AS labels FROM series"
+            f" WHERE series.metric_name = {{metric:String}}{wanted} GROUP BY id) AS named"
             " INNER JOIN (SELECT id, timestamp, value FROM samples ORDER BY timestamp) AS s USING id GROUP BY labels",
             metric=metric,
         )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,7 @@ from quarterdeck.intake.spool import frames
 from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
+from quarterdeck.telemetry import client
 from quarterdeck.telemetry.loading import NotReadable, Origin, load
 from quarterdeck.telemetry.mapping import Rule
 
@@ -65,6 +67,7 @@ class Loader:
         self._counters.save()
 
     def _run(self) -> None:
+        self._prepare()
         wait = _FIRST_WAIT_SECONDS
         while not self._stop.is_set():
             segments = self._spool.sealed()
@@ -78,6 +81,17 @@ class Loader:
             else:
                 self._stop.wait(wait)
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+    def _prepare(self) -> None:
+        """Bring the tables up to date as soon as the engine is there, so that they can be asked before data comes."""
+        while not self._stop.is_set():
+            try:
+                client.client()
+            except OpsError as error:
+                log.info("the engine is not there yet: %s", error.message)
+                self._stop.wait(_FIRST_WAIT_SECONDS)
+            else:
+                return
 
     def _try(self, path: Path) -> bool:
         """Load one segment; False when the engine is away, or something else is wrong that is not the segment's fault."""
@@ -140,6 +154,4 @@ class Loader:
 
 
 def _hash(token: str) -> str:
-    import zlib
-
     return f"{zlib.crc32(token.encode()):08x}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 
 import pytest
@@ -11,7 +10,8 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpSpans
-from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
@@ -74,7 +74,7 @@ def test_it_stores_metrics_of_the_sdk(intake: IntakeLab) -> None:
     buckets = intake.series_arrived("http_server_request_duration_seconds_bucket", job=service)
     counts = {row["labels"]["le"]: row["values"][-1] for row in buckets}
     assert counts["+Inf"] == 1
-    assert counts["0.25"] == 0
+    assert (counts["0"], counts["5"]) == (0, 1)
     assert intake.series_arrived("queue_length", job=service)[0]["values"] == [7]
 
 
@@ -88,9 +88,8 @@ def test_it_stores_logs_of_the_sdk_without_secrets(intake: IntakeLab) -> None:
     service = intake.unique("logger")
     provider = LoggerProvider(resource=_resource(service))
     provider.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(f"{intake.url}/v1/logs")))
-    logger = logging.getLogger(service)
-    logger.addHandler(LoggingHandler(logger_provider=provider))
-    logger.error("login failed: password=hunter22 支付失败", extra={"order": 17})
+    record = LogRecord(body="login failed: password=hunter22 支付失败", severity_text="ERROR", attributes={"order": 17})
+    provider.get_logger("test").emit(record)
     provider.shutdown()
     [row] = intake.arrived("SELECT * FROM logs WHERE service = {s:String}", s=service)
     assert row["level"] == "error"
@@ -105,9 +104,9 @@ def test_it_counts_a_span_that_is_sent_again_once(intake: IntakeLab) -> None:
     for sent in (body, body, other):
         assert intake.post("/v1/traces", sent) == (200, b"{}")
     rows = intake.arrived("SELECT name FROM spans WHERE service = {s:String}", 2, s=service)
-    counted = intake.sql("SELECT sum(count) AS n FROM red_1m WHERE service = {s:String}", s=service)
     assert len(rows) == 2
-    assert int(counted[0]["n"]) == 2
+    counted = "SELECT sum(count) AS n FROM red_1m WHERE service = {s:String} HAVING n >= 2"
+    assert intake.arrived(counted, s=service) == [{"n": 2}]
 
 
 def _json_span(service: str, trace: str, span: str) -> bytes:
