@@ -94,7 +94,7 @@ class Loader:
                 return
 
     def _try(self, path: Path) -> bool:
-        """Load one segment; False when the engine is away, or something else is wrong that is not the segment's fault."""
+        """Load one segment; False when the engine is away, or something is wrong that is not the segment's fault."""
         try:
             self._load(path)
         except OpsError as error:
@@ -138,10 +138,10 @@ class Loader:
     def _load_part(
         self, token: str, entries: list[Entry], origin: Origin, rules: Sequence[Rule], segment: str, start: int = 0
     ) -> list[Entry]:
-        """Load entries; where the engine cannot read them, halve them until the bad ones are alone. Return those."""
+        """Load entries; where the engine cannot take them, halve them until the bad ones are alone. Return those."""
         try:
             load([entry.frame for entry in entries], origin, f"{token}-{start}-{len(entries)}", rules)
-        except NotReadable as error:
+        except (NotReadable, client.TooHeavy) as error:
             if len(entries) == 1:
                 bury(self._spool.directory / "dead", f"{segment}-{_hash(token)}-{start:06d}", entries[0], error.message)
                 log.warning("a frame of %s is dead: %s", origin.protocol, error.message)

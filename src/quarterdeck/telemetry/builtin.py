@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from quarterdeck.telemetry.models import RedactionRule
-from quarterdeck.telemetry.redaction import BUILT_IN
+from quarterdeck.telemetry.redaction import built_in
 
 
 def load() -> None:
     """Make the built-in rules of redaction what this version says; whether one is on stays a person's choice."""
-    for name, title, pattern, replacement in BUILT_IN:
-        values = {"title": title, "pattern": pattern, "replacement": replacement, "builtin": True}
-        RedactionRule.objects.update_or_create(name=name, defaults=values)
+    for rule in built_in():
+        RedactionRule.objects.update_or_create(name=rule["name"], defaults={**rule, "builtin": True})

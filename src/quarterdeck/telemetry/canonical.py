@@ -15,7 +15,7 @@ from quarterdeck.telemetry.receiving import Frame, Stream
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a row: `kind` is host, container, instance (host:port) or service; `identities` as OpenTelemetry names."""
+    """Who sent a row: `kind` is host, container, instance (host:port) or service; `identities` by OTel's names."""
 
     kind: str = ""
     name: str = ""

@@ -17,6 +17,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.owners import owners_of
 from quarterdeck.telemetry.samples import is_counter, unit_of
 
 # As in Prometheus: more points than any screen has only cost memory.
@@ -87,7 +88,7 @@ def chart(
     resolution = _resolution(grid)
     sql = _statement(grid, _PER_SERIES[resolution, is_rate], group_by, aggregate)
     parameters = {
-        "item": int(item.pk),
+        "owners": list(owners_of([int(item.pk)])),
         "metric": metric,
         "start": grid.start,
         "border": _border(grid, resolution),
@@ -144,11 +145,12 @@ def _without_nan(values: Sequence[float]) -> list[float | None]:
     return [None if math.isnan(value) else value for value in values]
 
 
-_IDS = "(SELECT id FROM series WHERE item = {item:UInt64} AND metric_name = {metric:String})"
+_IDS = "(SELECT id FROM series WHERE item IN {owners:Array(UInt64)} AND metric_name = {metric:String})"
 _SLOT = "intDiv(toUnixTimestamp(timestamp) - {start:Int64}, {step:Int64})"
 _RAW_MEAN = f"""
     SELECT id, {_SLOT} AS slot, avg(value) AS v FROM samples
     WHERE id IN {_IDS} AND timestamp >= toDateTime64({{border:Int64}}, 3) AND timestamp < toDateTime64({{end:Int64}}, 3)
+        AND isFinite(value)
     GROUP BY id, slot"""
 # Growth between neighbours over the time between them, summed per step: gaps and restarts neither add nor take away.
 _RAW_RATE = f"""
@@ -162,7 +164,7 @@ _RAW_RATE = f"""
                 lagInFrame(timestamp, 1, toDateTime64(0, 3, 'UTC')) OVER neighbours AS before
             FROM samples
             WHERE id IN {_IDS} AND timestamp >= toDateTime64({{border:Int64}} - {{stale:Int64}}, 3)
-                AND timestamp < toDateTime64({{end:Int64}}, 3)
+                AND timestamp < toDateTime64({{end:Int64}}, 3) AND isFinite(value)
             WINDOW neighbours AS (PARTITION BY id ORDER BY timestamp ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
         )
         WHERE timestamp >= toDateTime64({{border:Int64}}, 3) AND seconds > 0 AND seconds <= {{stale:Int64}}
@@ -197,7 +199,7 @@ def _statement(grid: _Grid, per_series: str, group_by: Sequence[str] | None, agg
         SELECT mapSort({kept}) AS grouped, slot, {aggregate}(v) AS v FROM ({per_series}) AS points
         INNER JOIN (
             SELECT id, any(labels) AS labels FROM series
-            WHERE item = {{item:UInt64}} AND metric_name = {{metric:String}} GROUP BY id
+            WHERE item IN {{owners:Array(UInt64)}} AND metric_name = {{metric:String}} GROUP BY id
         ) AS named USING id
         GROUP BY grouped, slot
     ) GROUP BY grouped ORDER BY grouped"""

@@ -44,6 +44,12 @@ _REFUSED = {192, 193, 194, 516}
 _FULL = {243, 75}
 
 T = TypeVar("T")
+
+
+class TooHeavy(Unavailable):
+    """The statement itself needs more than it may have: the same again will fail again, a smaller one may not."""
+
+
 _lock = threading.RLock()
 _cached: tuple[tuple[int, str], Client] | None = None
 
@@ -177,6 +183,8 @@ def _call(work: Callable[[Client], T]) -> T:
     try:
         with _translated():
             return work(before)
+    except TooHeavy:
+        raise
     except Unavailable:
         forget()
         after = client()
@@ -196,7 +204,7 @@ def _translated() -> Iterator[None]:
 def _translation(error: Exception) -> Exception:
     code = getattr(error, "code", None) or 0
     if code in _TOO_HEAVY:
-        return Unavailable(
+        return TooHeavy(
             _("the query needs more %(what)s than it may have") % {"what": _TOO_HEAVY[code]},
             hint=_("choose a shorter time range or fewer series; setting engine_memory_mb allows more memory"),
         )

@@ -14,6 +14,7 @@ from quarterdeck.access.checks import require
 from quarterdeck.audit.actor import Actor
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import STALE_SECONDS
+from quarterdeck.telemetry.owners import owners_of
 from quarterdeck.telemetry.samples import is_counter, unit_of
 
 
@@ -44,8 +45,8 @@ def metrics_of(actor: Actor, item: Model) -> list[Metric]:
     rows = client.query(
         "SELECT metric_name, arraySort(groupUniqArrayArray(mapKeys(labels))), uniqExact(id),"
         " least(max(max_time), now64(3))"
-        " FROM series WHERE item = {item:UInt64} GROUP BY metric_name ORDER BY metric_name",
-        {"item": int(item.pk)},
+        " FROM series WHERE item IN {owners:Array(UInt64)} GROUP BY metric_name ORDER BY metric_name",
+        {"owners": list(owners_of([int(item.pk)]))},
     )
     return [Metric(name, unit_of(name), is_counter(name), tuple(keys), int(n), seen) for name, keys, n, seen in rows]
 
@@ -66,10 +67,11 @@ def latest(
     if not items:
         return {}
     require(actor, "telemetry.query", items)
-    rows = client.query(_LATEST, {"items": [int(i.pk) for i in items], "metrics": list(metrics), "age": within_seconds})
+    owners = owners_of([int(item.pk) for item in items])
+    rows = client.query(_LATEST, {"items": list(owners), "metrics": list(metrics), "age": within_seconds})
     found: dict[int, dict[str, list[Latest]]] = defaultdict(lambda: defaultdict(list))
     for item, metric, labels, value, at in rows:
-        found[int(item)][metric].append(Latest(dict(labels), value, at))
+        found[owners[int(item)]][metric].append(Latest(dict(labels), value, at))
     return {item: dict(values) for item, values in found.items()}
 
 
@@ -78,6 +80,7 @@ _LATEST = f"""
     SELECT item, metric, named.labels, value, at FROM (
         SELECT id, argMax(value, timestamp) AS value, max(timestamp) AS at FROM samples
         WHERE id IN (SELECT id {_CHOSEN}) AND timestamp > now64(3) - toIntervalSecond({{age:UInt32}})
+            AND isFinite(value)
         GROUP BY id
     ) AS newest
     INNER JOIN (

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.core.errors import Unavailable
-from quarterdeck.intake.spool.frames import Entry, encode, whole_bytes
+from quarterdeck.intake.spool.frames import Entry, encode, read, whole_bytes
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,12 @@ class Spool:
                 path.rename(path.with_suffix(".sealed"))
             else:
                 path.unlink()
-        numbers = [int(path.stem, 16) for path in self.directory.glob("*.sealed")]
-        self._sealed_bytes = sum(path.stat().st_size for path in self.directory.glob("*.sealed"))
+        left = self.sealed()
+        numbers = [int(path.stem, 16) for path in left]
+        self._sealed_bytes = sum(path.stat().st_size for path in left)
+        # Who did not see our answer to one of these sends it again now.
+        for path in left:
+            self._remember(read(path), _done())
         # A number is never used again, not even that of a segment which is loaded and gone: it is the insert's token.
         return max([*numbers, int(time.time() * 1000)]) + 1
 
@@ -95,16 +99,16 @@ class Spool:
 
     def append(self, entries: Sequence[Entry]) -> Future[None]:
         """Keep `entries`, all or none; the future is done when they are on disk. Raises SpoolFull at once."""
-        size = sum(len(entry.frame.content) for entry in entries)
         with self._condition:
             if self._is_closing:
                 raise SpoolFull("the intake is stopping", hint="send again")
             fresh, earlier = self._without_repeated(entries)
             if not fresh:
                 return earlier or _done()
+            size = sum(len(entry.frame.content) for entry in fresh)
             if self.used_bytes + size > self._max_bytes:
                 raise SpoolFull(
-                    f"{self.used_bytes >> 20} MB wait for the telemetry engine, the limit is {self._max_bytes >> 20} MB",
+                    f"{self.used_bytes >> 20} MB wait for the telemetry engine, {self._max_bytes >> 20} MB may",
                     hint="send again later; setting spool_max_mb moves the limit",
                 )
             waiting = _Waiting(fresh, Future())
