@@ -80,7 +80,7 @@ _LATEST = f"""
     SELECT item, metric, named.labels, value, at FROM (
         SELECT id, argMax(value, timestamp) AS value, max(timestamp) AS at FROM samples
         WHERE id IN (SELECT id {_CHOSEN}) AND timestamp > now64(3) - toIntervalSecond({{age:UInt32}})
-            AND isFinite(value)
+            AND isFinite(samples.value)
         GROUP BY id
     ) AS newest
     INNER JOIN (

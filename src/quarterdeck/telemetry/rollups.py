@@ -82,7 +82,8 @@ _WINDOW = """
                 AS seconds,
             seconds > 0 AND seconds <= {stale:Int64} AS joined
         FROM samples FINAL
-        WHERE isFinite(value) AND timestamp >= toDateTime64({start:Int64} - {stale:Int64}, 3) AND timestamp < toDateTime64({end:Int64}, 3)
+        WHERE isFinite(value)
+            AND timestamp >= toDateTime64({start:Int64} - {stale:Int64}, 3) AND timestamp < toDateTime64({end:Int64}, 3)
         WINDOW neighbours AS (PARTITION BY id ORDER BY timestamp ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
     )
     WHERE at >= toDateTime64({start:Int64}, 3)
