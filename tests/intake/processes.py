@@ -88,7 +88,7 @@ class Road:
     def request(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, seconds: float = 30
     ) -> tuple[int, bytes]:
-        """Send one request on a connection of its own. Raises OSError or HTTPException when there is no whole answer."""
+        """Send one request on a new connection. Raises OSError or HTTPException when there is no whole answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
             connection.request(method, path, body, headers or {})
