@@ -123,7 +123,8 @@ def test_every_acknowledged_record_is_there_exactly_once(killed: Road) -> None:
 
     series = killed.sql(
         "SELECT toInt64(labels['number']) AS number, count() AS n FROM samples INNER JOIN"
-        " (SELECT id, any(labels) AS labels FROM series WHERE metric_name = 'survivor_points' GROUP BY id) AS s USING id"
+        " (SELECT id, any(labels) AS labels FROM series WHERE metric_name = 'survivor_points' GROUP BY id) AS s"
+        " USING id"
         " GROUP BY number"
     )
     assert {row["number"]: row["n"] for row in series} == dict.fromkeys(points.acknowledged, BATCH)
