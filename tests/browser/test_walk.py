@@ -90,6 +90,23 @@ def test_rows_are_chosen_confirmed_trashed_and_taken_back(deck: Deck, open_page:
     expect(page.get_by_role("link", name="doomed-1")).to_be_visible()
 
 
+def test_a_change_of_many_is_undone_except_where_somebody_came_between(deck: Deck, open_page: Open) -> None:
+    for name in ("undone-1", "undone-2"):
+        make(deck, name)
+    deck.instance.qd("items", "bulk", "-q", "name:undone-*", "owner=ops")
+    deck.instance.qd("items", "set", "undone-1", "owner=ann")
+    number = json.loads(deck.instance.qd("changes", "list", "-o", "json").stdout)[1]["id"]
+    page = open_page(f"/changes/{number}")
+    page.locator("form[action$='/undo'] button").click()
+    page.locator("#qd-confirm [data-yes]").click()
+    refused = page.locator(".qd-notice.bad")
+    expect(refused).to_contain_text("undone-1")
+    refused.locator("button").click()
+    expect(page.get_by_role("link", name="undone-2")).to_be_visible()
+    rows = json.loads(deck.instance.qd("items", "list", "-q", "name:undone-*", "-o", "json").stdout)
+    assert [row["owner"] for row in rows] == ["ann", ""]
+
+
 def test_a_change_by_somebody_else_is_shown_and_nothing_is_lost(deck: Deck, open_page: Open) -> None:
     pk = make(deck, "shared-1")
     mine, theirs = open_page(f"/items/{pk}/edit"), open_page(f"/items/{pk}/edit")

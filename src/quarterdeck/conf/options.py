@@ -300,9 +300,10 @@ def _read(option: Option, raw: object, origin: str) -> Setting:
         return Setting(option, option.read(text), origin)
     except ValueError as error:
         shown = "(secret)" if option.secret else f'"{text}"'
+        place = option.env if origin == "environment" else f"{option.name} in the settings file"
         raise BadInput(
             f"setting {option.name} is {shown}: {error}",
-            hint=f"{option.help} Set {option.env} or edit the {origin}.",
+            hint=f"{option.help} Correct {place}.",
             field=option.name,
         ) from error
 
