@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import translation
 
 from quarterdeck.access.models import RoleBinding
 from quarterdeck.audit.actor import Actor
@@ -32,7 +33,7 @@ def bring(actor: Actor, content: bytes = CSV, name: str = "hosts.csv") -> Import
 def test_an_upload_is_tried_then_imported(owner: Actor, queued: list[tuple[object, ...]]) -> None:
     found = bring(owner)
     uploads.start_import(owner, found.pk, dry_run=True)
-    assert queued == [("inventory.run_import", found.pk)]
+    assert queued == [("inventory.run_import", found.pk, "en")]
     uploads.run_import(found.pk)
     found.refresh_from_db()
     assert (found.phase, found.result["create"], Item.objects.count()) == ("done", 2, 0)
@@ -40,6 +41,16 @@ def test_an_upload_is_tried_then_imported(owner: Actor, queued: list[tuple[objec
     uploads.run_import(found.pk)
     found.refresh_from_db()
     assert (found.phase, found.rows_done, found.rows_total, Item.objects.count()) == ("done", 2, 2, 2)
+
+
+def test_what_is_wrong_is_told_in_the_language_of_who_asked(owner: Actor, queued: list[tuple[object, ...]]) -> None:
+    found = bring(owner, b"name,cpu_count\nweb1,many\n")
+    with translation.override("zh-hans"):
+        uploads.start_import(owner, found.pk, dry_run=True)
+    [(_task, import_id, language)] = queued
+    uploads.run_import(int(str(import_id)), str(language))
+    found.refresh_from_db()
+    assert "应为整数" in found.result["errors"][0]["message"]
 
 
 def test_a_message_that_comes_twice_imports_once(owner: Actor) -> None:

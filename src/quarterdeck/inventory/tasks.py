@@ -23,9 +23,9 @@ def sync_sources() -> None:
 
 
 @shared_task(name="inventory.run_import", ignore_result=True)  # type: ignore[untyped-decorator]
-def run_import(import_id: int) -> None:
+def run_import(import_id: int, language: str = "") -> None:
     """Import an uploaded file. See `uploads.run_import`."""
-    uploads.run_import(import_id)
+    uploads.run_import(import_id, language)
 
 
 @shared_task(name="inventory.forget_uploads", ignore_result=True)  # type: ignore[untyped-decorator]

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import action
@@ -108,7 +109,7 @@ def start_import(
     ):
         raise _is_running(found)
     record(actor, "inventory.import.start", ("import", str(found.pk), found.file_name), "dry run" if dry_run else "")
-    later("inventory.run_import", found.pk)
+    later("inventory.run_import", found.pk, get_language() or "")
     found.refresh_from_db()
     return found
 
@@ -125,8 +126,8 @@ def import_of(actor: Actor, import_id: int) -> Import:
     return found
 
 
-def run_import(import_id: int) -> None:
-    """Do what `start_import` queued, with the rights that its actor has by now.
+def run_import(import_id: int, language: str = "") -> None:
+    """Do what `start_import` queued, with the rights that its actor has by now, and in the language of who asked.
 
     A message that comes twice starts it once. Whatever goes wrong ends up in the import's result, for its page.
     """
@@ -135,6 +136,11 @@ def run_import(import_id: int) -> None:
         return
     found = Import.objects.get(pk=import_id)
     actor = Actor(ActorKind(found.actor_kind), found.actor, found.actor_id, auth_method="queued")
+    with override(language or get_language()):
+        _run(actor, found)
+
+
+def _run(actor: Actor, found: Import) -> None:
     try:
         result = import_file(
             actor,
@@ -143,16 +149,16 @@ def run_import(import_id: int) -> None:
             type=found.type,
             key=found.key,
             dry_run=found.dry_run,
-            progress=_progress_of(import_id),
+            progress=_progress_of(found.pk),
             reason=found.file_name,
         )
     except OpsError as error:
-        _end(import_id, Import.Phase.FAILED, {"message": error.message, "hint": error.hint, "field": error.field})
+        _end(found.pk, Import.Phase.FAILED, {"message": error.message, "hint": error.hint, "field": error.field})
     except Exception:
-        _end(import_id, Import.Phase.FAILED, {"message": _("the import broke off by a fault of ours; see the log")})
+        _end(found.pk, Import.Phase.FAILED, {"message": _("the import broke off by a fault of ours; see the log")})
         raise
     else:
-        _end(import_id, Import.Phase.DONE, result)
+        _end(found.pk, Import.Phase.DONE, result)
 
 
 def _progress_of(import_id: int) -> Callable[[int], None]:
