@@ -22,7 +22,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture
 def telemetry(engine: Engine) -> Engine:
     """The same with the product's tables, empty."""
-    for name in ("samples", "series", "labels", "samples_5m", "samples_1h", "rollups", "dropped_partitions"):
+    for name in ("samples", "series", "labels", "samples_5m", "samples_1h", "rollups", "dropped_partitions", "senders"):
         client.command(f"TRUNCATE TABLE {name}")
     actions.forget_series()
     return engine

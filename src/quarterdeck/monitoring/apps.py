@@ -11,4 +11,9 @@ class MonitoringConfig(AppConfig):
     def ready(self) -> None:
         from quarterdeck.access import registry
 
-        registry.register("monitoring.collect", _("Measure this machine"), scoped=False)
+        registry.register("monitoring.collect", _("Measure this machine, bind senders to items"), scoped=False)
+
+        from quarterdeck.monitoring.senders.binding import senders_of
+        from quarterdeck.telemetry import owners
+
+        owners.register(senders_of)

@@ -1,6 +1,7 @@
 """What people, tokens and schedules do with the inventory. Every function checks, audits and is one transaction."""
 
 from quarterdeck.inventory.actions.apply import CHUNK_ROWS, apply
+from quarterdeck.inventory.actions.claiming import UNCLAIMED, adopt, ignore
 from quarterdeck.inventory.actions.drifting import accept_drift, acknowledge_drift, reveal_secret
 from quarterdeck.inventory.actions.items import (
     Bulk,
@@ -28,6 +29,7 @@ from quarterdeck.inventory.found import Applied, Found, RowError
 
 __all__ = [
     "CHUNK_ROWS",
+    "UNCLAIMED",
     "Applied",
     "Bulk",
     "Found",
@@ -36,12 +38,14 @@ __all__ = [
     "accept_drift",
     "acknowledge_drift",
     "add_event",
+    "adopt",
     "apply",
     "bulk_update",
     "create_item",
     "decide",
     "delete_view",
     "export_types",
+    "ignore",
     "import_types",
     "merge",
     "note_sync",

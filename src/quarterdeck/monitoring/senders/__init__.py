@@ -1,0 +1,1 @@
+"""Senders of telemetry and the items that they belong to."""
