@@ -224,6 +224,20 @@ OPTIONS: tuple[Option, ...] = (
     Option("logs_retention_days", 30, "How long log lines are kept.", _whole(1, 3650), "days"),
     Option("traces_retention_days", 7, "How long spans are kept.", _whole(1, 3650), "days"),
     Option(
+        "traces_keep_percent",
+        100,
+        "How many of the ordinary traces are kept once their day is over; errors, slow and rare ones all are.",
+        _whole(1, 100),
+        "percent",
+    ),
+    Option(
+        "traces_sample_after_hours",
+        24,
+        "How long after the end of a day its traces are thinned out.",
+        _whole(1, 8760),
+        "hours",
+    ),
+    Option(
         "red_retention_days", 90, "How long rates, errors and durations by minute are kept.", _whole(1, 3650), "days"
     ),
     Option("errors_retention_days", 90, "How long events of errors are kept.", _whole(1, 3650), "days"),

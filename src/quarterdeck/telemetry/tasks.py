@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from quarterdeck.telemetry import parts, rollups
+from quarterdeck.telemetry import parts, rollups, sampling
 
 SCHEDULES = {
-    "telemetry roll-ups": ("telemetry.roll_up", 300),
+    "telemetry roll-ups": ("telemetry.roll_up", 60),
     "telemetry disk guard": ("telemetry.guard_disk", 60),
     "telemetry retention": ("telemetry.drop_expired", 3600),
+    "telemetry sampling": ("telemetry.sample_traces", 3600),
 }
 
 
@@ -29,3 +30,9 @@ def guard_disk() -> None:
 def drop_expired() -> None:
     """Drop telemetry that is older than its retention."""
     parts.drop_expired()
+
+
+@shared_task(name="telemetry.sample_traces")  # type: ignore[untyped-decorator]
+def sample_traces() -> None:
+    """Thin out the traces of past days. See `sampling.sample`."""
+    sampling.sample()
