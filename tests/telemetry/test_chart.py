@@ -19,7 +19,7 @@ from quarterdeck.telemetry import charting, client, queries, rollups
 from quarterdeck.telemetry.actions import write_samples
 from quarterdeck.telemetry.samples import Sample
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ITEM = Item(pk=7)
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) - timedelta(hours=1)
@@ -145,7 +145,7 @@ def test_a_window_is_rolled_up_once_however_often_it_is_tried(
     # As after a kill between the windows and the mark that they are done.
     client.command("TRUNCATE TABLE rollups")
     assert rollups.roll_up() == first
-    assert rollups.roll_up() == {"samples_5m": 0, "samples_1h": 0}
+    assert rollups.roll_up() == {"samples_5m": 0, "samples_1h": 0, "edges_1m": 0}
     assert client.query("SELECT sum(count), max(count) FROM samples_5m")[0][1] == 30
     assert client.query("SELECT max(total) FROM (SELECT sum(count) total FROM samples_5m GROUP BY timestamp)") == [
         (30,)

@@ -19,7 +19,7 @@ from quarterdeck.telemetry import actions, backup, client, parts, queries, rollu
 from quarterdeck.telemetry.actions import write_samples
 from quarterdeck.telemetry.samples import Sample, canonical, series_key
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 NOW = clock.now().replace(hour=12, minute=0, second=0, microsecond=0)
 

@@ -16,7 +16,7 @@ from quarterdeck.telemetry.canonical import MetricRow, Sender, frame_of_metrics
 from quarterdeck.telemetry.loading import Origin
 from quarterdeck.telemetry.queries import latest, metrics_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

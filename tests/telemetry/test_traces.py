@@ -13,6 +13,7 @@ from quarterdeck.telemetry import client, loading, rollups, sampling
 from quarterdeck.telemetry.canonical import SpanRow, frame_of_spans
 from quarterdeck.telemetry.loading import Origin
 
+pytestmark = pytest.mark.slow
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
 
 
