@@ -15,10 +15,10 @@ import orjson
 
 from quarterdeck.core.clock import now
 from quarterdeck.core.names import did_you_mean
-from quarterdeck.intake.decoding import decode
 from quarterdeck.intake.gate import Busy, Gate, busy
 from quarterdeck.intake.keyring import OPEN, Key
 from quarterdeck.intake.spool.writer import SpoolFull
+from quarterdeck.telemetry.decoding import decode
 from quarterdeck.telemetry.receiving import Answer, Problem, Receiver, Refused, Request, Route, Taken
 
 Scope = MutableMapping[str, Any]

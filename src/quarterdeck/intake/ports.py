@@ -59,6 +59,7 @@ class TcpPort:
     def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
         self._door, self._gate, self._settings, self._tls = door, gate, settings, tls
         self._server: asyncio.Server | None = None
+        self._shared: dict[str, Any] = {}
         self._open = 0
 
     async def start(self) -> None:
@@ -91,7 +92,9 @@ class TcpPort:
             writer.close()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str) -> None:
-        session = self._door.listener.open(Peer(address, key.id, now, self._settings))
+        session = self._door.listener.open(Peer(address, key.id, now, self._settings, self._shared))
+        for taken in session.begin() if hasattr(session, "begin") else ():
+            await self._deliver(writer, key, taken)
         while True:
             data = await asyncio.wait_for(reader.read(_READ_BYTES), self._door.listener.silence_seconds)
             try:
@@ -116,7 +119,8 @@ class UdpPort(asyncio.DatagramProtocol):
     def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any]) -> None:
         self._door, self._gate, self._settings = door, gate, settings
         self._transport: asyncio.DatagramTransport | None = None
-        self._waiting: list[tuple[bytes, str]] = []
+        self._waiting: list[tuple[bytes, tuple[Any, ...]]] = []
+        self._shared: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -141,7 +145,7 @@ class UdpPort(asyncio.DatagramProtocol):
             await self._task
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._waiting.append((data, addr[0]))
+        self._waiting.append((data, addr))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._gather())
 
@@ -152,17 +156,18 @@ class UdpPort(asyncio.DatagramProtocol):
             for key, frames in self._read(batch):
                 await self._keep(key, frames)
 
-    def _read(self, batch: Sequence[tuple[bytes, str]]) -> list[tuple[Key, list[Frame]]]:
+    def _read(self, batch: Sequence[tuple[bytes, tuple[Any, ...]]]) -> list[tuple[Key, list[Frame]]]:
         frames: dict[int, tuple[Key, list[Frame]]] = {}
         keys: dict[str, Key | None] = {}
         refused: Counter[str] = Counter()
-        for data, address in batch:
+        for data, sender in batch:
+            address = sender[0]
             if address not in keys:
                 keys[address] = self._key_of(address)
             key = keys[address]
             if key is not None:
                 found = frames.setdefault(key.id, (key, []))[1]
-                found += self._frames_of(data, key, address, refused)
+                found += self._frames_of(data, key, sender, refused)
             else:
                 refused["no_key"] += 1
         if refused:
@@ -175,23 +180,24 @@ class UdpPort(asyncio.DatagramProtocol):
         except Refused:
             return None
 
-    def _frames_of(self, data: bytes, key: Key, address: str, refused: Counter[str]) -> list[Frame]:
-        session = self._door.listener.open(Peer(address, key.id, now, self._settings))
+    def _frames_of(self, data: bytes, key: Key, sender: tuple[Any, ...], refused: Counter[str]) -> list[Frame]:
+        session = self._door.listener.open(Peer(sender[0], key.id, now, self._settings, self._shared))
         found: list[Frame] = []
         try:
             for taken in (*session.feed(data), *session.end()):
                 found += taken.frames
                 refused.update(taken.refused)
-                self._reply(taken, address)
+                self._reply(taken, sender)
         except Refused as error:
             refused[error.reason] += 1
         except Exception:
-            log.exception("BUG: %s, datagram of %s", self._door.name, address)
+            log.exception("BUG: %s, datagram of %s", self._door.name, sender[0])
             refused["bug"] += 1
         return found
 
-    def _reply(self, taken: Taken, address: str) -> None:
-        """Nothing of the first protocols answers over UDP; who needs it says where to."""
+    def _reply(self, taken: Taken, sender: tuple[Any, ...]) -> None:
+        if taken.answer is not None and taken.answer.body and self._transport:
+            self._transport.sendto(taken.answer.body, sender)
 
     async def _keep(self, key: Key, frames: list[Frame]) -> None:
         try:

@@ -138,16 +138,24 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who is at the other end of a connection, or sent a datagram: `address` is the IP, `key` as in Request."""
+    """Who is at the other end of a connection, or sent a datagram: `address` is the IP, `key` as in Request.
+
+    `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there.
+    """
 
     address: str
     key: int
     now: Callable[[], datetime]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
 
 
 class Session(Protocol):
-    """A connection's state, without I/O. For UDP there is one per datagram."""
+    """A connection's state, without I/O. For UDP there is one per datagram, and an answer goes back to its sender.
+
+    A session of TCP may have a method `begin() -> Iterable[Taken]` as well, for protocols in which the server speaks
+    first.
+    """
 
     def feed(self, data: bytes) -> Iterable[Taken]:
         """Take the next bytes. Raises Refused to say why the connection is closed."""
