@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.plugins import plugins
-from quarterdeck.telemetry import canonical, client
+from quarterdeck.telemetry import canonical, client, documents
 from quarterdeck.telemetry.mapping import Rule, insert_statement
 from quarterdeck.telemetry.receiving import FAMILY, Frame, Receiver, Stream
 
@@ -55,7 +55,7 @@ def receivers() -> dict[str, Receiver]:
 @cache
 def streams() -> dict[str, Stream]:
     """Return every stream by its name, `otlp.traces`; a name that two receivers give is a bug."""
-    found = dict(canonical.STREAMS)
+    found = {**canonical.STREAMS, **documents.STREAMS}
     for receiver in receivers().values():
         for name, stream in receiver.streams.items():
             if found.setdefault(name, stream) is not stream:
