@@ -8,12 +8,14 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
+from tests.lab.certificates import make_certificate
 from tests.lab.instances import PORT_SETTINGS, Instance, running_instance
-from tests.lab.parts import free_port, wait_until
+from tests.lab.parts import directory, free_port, wait_until
 
 from quarterdeck.core.keys import instance_key
 from quarterdeck.core.processes import run_file
@@ -23,7 +25,13 @@ ARRIVE_SECONDS = 60
 
 def open_ports() -> dict[str, str]:
     """Return the environment that opens every listener on a port of its own."""
-    return {name: f"127.0.0.1:{free_port()}" for name in PORT_SETTINGS if name != "QD_INTAKE_SYSLOG_TLS"}
+    return {name: f"127.0.0.1:{free_port()}" for name in PORT_SETTINGS}
+
+
+def certified(home: Path) -> dict[str, str]:
+    """Return the environment by which the TLS ports have a certificate for localhost, which is its own authority."""
+    certificate, key = make_certificate(home)
+    return {"QD_INTAKE_TLS_CERTIFICATE": str(certificate), "QD_INTAKE_TLS_KEY": str(key)}
 
 
 @dataclass
@@ -35,7 +43,10 @@ class IntakeLab:
     @classmethod
     @contextmanager
     def running(cls, environment: Mapping[str, str] | None = None) -> Iterator[IntakeLab]:
-        with running_instance({**open_ports(), **(environment or {})}) as instance:
+        with (
+            directory() as home,
+            running_instance({**open_ports(), **certified(home), **(environment or {})}) as instance,
+        ):
             lab = cls(instance)
             wait_until(lambda: all(not one["problem"] for one in lab.status()["listeners"]), "the listeners")
             wait_until(lambda: lab.sql("EXISTS TABLE spans")[0]["result"], "the tables")
