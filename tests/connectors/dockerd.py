@@ -1,4 +1,5 @@
-"""A Docker Engine of the tests' own: own data and socket, no firewall rules, an image made of this system's `sleep`."""
+"""A Docker Engine of the tests' own: own data and socket, no firewall rules, an image made of this system's `sleep`
+and busybox."""
 
 from __future__ import annotations
 
@@ -77,7 +78,7 @@ def _load_image(url: str) -> None:
 
 
 def _root_file_system() -> bytes:
-    """`sleep` with the libraries that it needs: no registry, no download."""
+    """`sleep` with the libraries that it needs, and busybox for a shell: no registry, no download."""
     binary = shutil.which("sleep") or "/bin/sleep"
     libraries = re.findall(
         r"(/\S+)", subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
@@ -86,4 +87,5 @@ def _root_file_system() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for path in [binary, *libraries]:
             archive.add(Path(path).resolve(), arcname="bin/sleep" if path == binary else path.lstrip("/"))
+        archive.add(Path(shutil.which("busybox") or "/bin/busybox").resolve(), arcname="bin/busybox")
     return buffer.getvalue()

@@ -134,6 +134,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("intake_cat", "127.0.0.1:2280", "Address for CAT clients; off when empty.", _address_or_off),
     Option("intake_fluent", "127.0.0.1:24224", "Address for Fluent forward; off when empty.", _address_or_off),
+    Option(
+        "intake_fluent_shared_key",
+        "",
+        "Shared key that Fluent forward's clients have to prove; none is asked for when empty.",
+        secret=True,
+    ),
     Option("intake_gelf", "127.0.0.1:12201", "Address for GELF over UDP and TCP; off when empty.", _address_or_off),
     Option(
         "intake_falcon_rpc",
