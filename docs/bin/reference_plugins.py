@@ -35,10 +35,12 @@ def render() -> str:
     set_up()
     from quarterdeck.inventory.connectors.connector import Connector
     from quarterdeck.inventory.exchange.records import Format
+    from quarterdeck.telemetry.receiving import FAMILY, Receiver
 
     lines = [_HEAD]
     lines += _family("Sources", "quarterdeck.inventory.connectors", Connector)
     lines += _family("File formats", "quarterdeck.inventory.exchange.formats", Format)
+    lines += _family("Receivers", FAMILY, Receiver)
     return "\n".join(lines).rstrip() + "\n"
 
 
