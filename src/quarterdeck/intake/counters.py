@@ -15,6 +15,7 @@ import orjson
 from quarterdeck.intake.spool.frames import Entry
 
 Place = tuple[str, int]
+DAY_SECONDS = 86_400
 
 
 @dataclass(slots=True)
@@ -27,6 +28,15 @@ class _Row:
     last_at: float = 0.0
     # When the oldest record that the engine does not have yet came in; 0 when it has all.
     waiting_since: float = 0.0
+    # How many records came on which day (days since 1970, UTC), for the keys' daily limits.
+    day: int = 0
+    day_records: int = 0
+
+    def add_to_day(self, received_ms: int, records: int) -> None:
+        day = received_ms // 1000 // DAY_SECONDS
+        if day != self.day:
+            self.day, self.day_records = day, 0
+        self.day_records += records
 
 
 class Counters:
@@ -49,6 +59,13 @@ class Counters:
                 row.spooled += entry.frame.records
                 row.last_at = entry.received_ms / 1000
                 row.waiting_since = row.waiting_since or row.last_at
+                row.add_to_day(entry.received_ms, entry.frame.records)
+
+    def today(self, key: int) -> int:
+        """Return how many records the key has brought since midnight, UTC."""
+        day = int(time.time()) // DAY_SECONDS
+        with self._lock:
+            return sum(row.day_records for place, row in self._rows.items() if place[1] == key and row.day == day)
 
     def refused(self, protocol: str, key: int, reasons: Mapping[str, int]) -> None:
         with self._lock:
@@ -64,6 +81,14 @@ class Counters:
                     row.loaded += entry.frame.records
                 has_all = row.loaded + row.dead >= row.spooled
                 row.waiting_since = 0.0 if has_all else max(row.waiting_since, entry.received_ms / 1000)
+
+    def revived(self, entries: Iterable[Entry]) -> None:
+        """Dead ones wait for the engine again."""
+        with self._lock:
+            for entry in entries:
+                row = self._row((entry.protocol, entry.key))
+                row.dead = max(0, row.dead - entry.frame.records)
+                row.waiting_since = row.waiting_since or time.time()
 
     def recovered(self, entries: Iterable[Entry]) -> None:
         """Count what a predecessor left in the spool: everything else that it kept is loaded or dead."""
@@ -97,6 +122,8 @@ class Counters:
             "dead": row.dead,
             "lag_seconds": round(max(0.0, time.time() - row.waiting_since), 3) if row.waiting_since else 0.0,
             "last_at": row.last_at or None,
+            "day": row.day,
+            "day_records": row.day_records,
         }
 
     def save(self) -> None:
@@ -113,4 +140,5 @@ class Counters:
         for found in rows:
             numbers = {name: int(found[name]) for name in ("accepted", "spooled", "loaded", "dead")}
             row = _Row(**numbers, refused=Counter(found["refused_by_reason"]), last_at=found["last_at"] or 0.0)
+            row.day, row.day_records = int(found.get("day", 0)), int(found.get("day_records", 0))
             self._rows[found["protocol"], int(found["key"])] = row

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
-from quarterdeck.intake.counters import Counters
+from quarterdeck.intake.counters import DAY_SECONDS, Counters
 from quarterdeck.intake.keyring import Key, Keyring
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool, SpoolFull
@@ -42,6 +42,7 @@ class Gate:
     def keep(self, protocol: str, key: Key, frames: Sequence[Frame]) -> Future[None]:
         """Spool frames; the future is done when they are durable, and fails with SpoolFull. Raises Busy at once."""
         records = sum(frame.records for frame in frames)
+        self._check_day(protocol, key, records)
         wait = self.keyring.wait_seconds(key, records)
         if wait:
             self.refused(protocol, key.id, {"rate": records})
@@ -56,6 +57,15 @@ class Gate:
             raise busy(error) from error
         kept.add_done_callback(lambda future: self._count(future, entries))
         return kept
+
+    def _check_day(self, protocol: str, key: Key, records: int) -> None:
+        """Raise Busy when the key's records of this day (UTC) are used up. What is on its way is not counted yet."""
+        if not key.records_per_day or self.counters.today(key.id) + records <= key.records_per_day:
+            return
+        self.refused(protocol, key.id, {"quota": records})
+        message = f'key "{key.name}" may send {key.records_per_day} records a day'
+        until_midnight = DAY_SECONDS - int(time.time()) % DAY_SECONDS
+        raise Busy(message, reason="quota", status=429, retry_after_seconds=until_midnight)
 
     def _count(self, future: Future[None], entries: Sequence[Entry]) -> None:
         if future.exception() is None:

@@ -29,6 +29,7 @@ OwnPage = Callable[[Request], Answer]
 # From this size on a body is looked at in a thread: the listeners go on meanwhile.
 _THREAD_BYTES = 128 << 10
 _BODY_SECONDS = 60.0
+_OWN_BODY_MAX_BYTES = 1 << 20
 _JSON = "application/json"
 
 
@@ -104,13 +105,21 @@ class Application:
         if isinstance(found, Answer):
             await _send(send, found, is_head=request.method == "HEAD")
         elif found is None:
-            answer = page(request) if page else self._unknown(scope["path"])
+            answer = await self._own(page, request, receive) if page else self._unknown(scope["path"])
             await _send(send, answer, is_head=request.method == "HEAD")
         else:
             place, names = found
             request = replace(request, path=names)
             answer = await self._answer(place, request, receive)
             await _send(send, answer, is_head=request.method == "HEAD")
+
+    async def _own(self, page: OwnPage, request: Request, receive: Receive) -> Answer:
+        """Answer one of the intake's own pages in a thread: they may read files, or wait for the disk."""
+        try:
+            body = await _body(receive, _OWN_BODY_MAX_BYTES)
+        except Refused as error:
+            return Answer(b"", error.status)
+        return await asyncio.to_thread(page, replace(request, body=body))
 
     def _find(self, path: str, method: str) -> tuple[_Place, dict[str, str]] | Answer | None:
         places = list(self._routes.at(path))

@@ -20,7 +20,10 @@ _BURST_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What a key allows: `protocols` (empty: all), at most `records_per_second` (0: no limit), from `networks`."""
+    """What a key allows: `protocols` (empty: all), at most `records_per_second` and `records_per_day` (0: no limit).
+
+    Who sends from `networks` needs not show it.
+    """
 
     id: int
     name: str
@@ -29,6 +32,7 @@ class Key:
     labels: Mapping[str, str]
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     records_per_second: int
+    records_per_day: int = 0
 
 
 # Loopback without a key: everything, nothing added.

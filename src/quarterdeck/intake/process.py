@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import logging
 import resource
@@ -12,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 from django.db import DatabaseError, close_old_connections
 
 from quarterdeck.core.keys import instance_key
@@ -24,6 +22,7 @@ from quarterdeck.intake.http import Application
 from quarterdeck.intake.keyring import REFRESH_SECONDS, Key, Keyring
 from quarterdeck.intake.listeners import Listeners
 from quarterdeck.intake.loader import Loader
+from quarterdeck.intake.own_pages import OwnPages
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
 from quarterdeck.telemetry import loading
@@ -67,7 +66,6 @@ class Intake:
     """Everything of one intake process but its sockets' event loop."""
 
     def __init__(self, data: Path, settings: Mapping[str, Any]) -> None:
-        self._password = instance_key(data, "engine")
         self._rules: list[Rule] = []
         directory = data / "spool"
         self.spool = Spool(directory, int(settings["spool_max_mb"]) << 20, _is_repeatable)
@@ -75,11 +73,12 @@ class Intake:
         self.keyring = Keyring(_read_keys, is_loopback_open=bool(settings["intake_loopback_open"]))
         self.gate = Gate(self.spool, self.keyring, self.counters)
         self.loader = Loader(self.spool, self.counters, self.keyring.labels_of, lambda: self._rules)
+        own = OwnPages(instance_key(data, "engine"), self._status, self.spool, self.counters)
         receivers = loading.receivers()
         self.application = Application(
             receivers,
             self.gate,
-            {"/healthz": self._healthz, "/readyz": self._readyz, "/intake/status": self._status},
+            {"/healthz": self._healthz, "/readyz": self._readyz, **own.pages()},
             body_max_bytes=int(settings["intake_body_max_mb"]) << 20,
             content_max_bytes=int(settings["intake_content_max_mb"]) << 20,
         )
@@ -121,12 +120,9 @@ class Intake:
     def _readyz(self, request: Request) -> Answer:
         return Answer(b'{"status":"ready","process":"intake"}', 200, _JSON)
 
-    def _status(self, request: Request) -> Answer:
-        """What `telemetry.intake_status` reads, with the instance's own key."""
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._password.encode()):
-            return Answer(b'{"status":"denied"}', 401, _JSON)
-        body = {
+    def _status(self) -> dict[str, Any]:
+        """What `telemetry.intake_status` reads."""
+        return {
             "at": time.time(),
             "rows": self.counters.rows(),
             "spool_bytes": self.spool.used_bytes,
@@ -135,7 +131,6 @@ class Intake:
             "problem": self.loader.problem,
             "listeners": self.listeners.shown(),
         }
-        return Answer(orjson.dumps(body), 200, _JSON)
 
 
 def _is_repeatable(entry: Entry) -> bool:
@@ -152,6 +147,7 @@ def _read_keys() -> Sequence[Key]:
             {str(name): str(value) for name, value in key.labels.items()},
             tuple(ipaddress.ip_network(network) for network in key.networks),
             key.records_per_second,
+            key.records_per_day,
         )
         for key in IntakeKey.objects.filter(revoked_at=None)
     ]

@@ -12,6 +12,7 @@ from quarterdeck.core.later import later
 from quarterdeck.inventory.models import Lifecycle, Observation
 from quarterdeck.monitoring.collection.backlog import Backlog
 from quarterdeck.monitoring.collection.containers import usages
+from quarterdeck.monitoring.collection.intake import intake_readings
 from quarterdeck.monitoring.collection.system import System
 from quarterdeck.monitoring.queries import this_machine
 from quarterdeck.telemetry.actions import write_samples
@@ -36,7 +37,9 @@ def collect(actor: Actor) -> int:
     if host is None:
         later("inventory.sync_sources")
         return 0
-    _backlog.add(list(samples(host, now())))
+    at = now()
+    own = [Sample(reading.metric, reading.labels, host, at, reading.value) for reading in intake_readings(actor)]
+    _backlog.add([*samples(host, at), *own])
     return _backlog.flush(write_samples)
 
 

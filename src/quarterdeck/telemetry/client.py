@@ -163,9 +163,19 @@ def insert_mapped(sql: str, content: bytes, parameters: Mapping[str, Any], optio
     _call(lambda c: c.command(sql, parameters=dict(parameters), settings=dict(options), data=content))
 
 
-def stream(sql: str, parameters: Mapping[str, Any], format_name: str) -> Iterator[bytes]:
+def explained(sql: str, options: Mapping[str, Any]) -> list[str]:
+    """Return the lines of an EXPLAIN, with backslash escapes. Raises DatabaseError for what does not parse."""
+    # A FORMAT behind it, as `query` adds one, would belong to the statement that is explained.
+    answer = _call(lambda c: c.raw_query(sql, settings=dict(options)))
+    return answer.decode(errors="replace").splitlines()
+
+
+def stream(
+    sql: str, parameters: Mapping[str, Any], format_name: str, *, options: Mapping[str, Any] | None = None
+) -> Iterator[bytes]:
     """Yield the answer of a SELECT in `format_name` block by block. Raises Unavailable, also when it is cut off."""
-    response: Any = _call(lambda c: c.raw_stream(sql, parameters=dict(parameters), fmt=format_name))
+    chosen = dict(options or {})
+    response: Any = _call(lambda c: c.raw_stream(sql, parameters=dict(parameters), settings=chosen, fmt=format_name))
     tag = response.headers.get("X-ClickHouse-Exception-Tag", "")
     marker = f"__exception__\r\n{tag}".encode() if tag else b""
     tail = b""
@@ -199,6 +209,15 @@ def _translated() -> Iterator[None]:
         yield
     except (OperationalError, HTTPError, StreamFailureError, DatabaseError) as error:
         raise _translation(error) from error
+
+
+def said(error: DatabaseError) -> str:
+    """Return the engine's own words, on one line, without codes, addresses and versions."""
+    text = str(error).strip().splitlines()[0]
+    text = text.rpartition("DB::Exception: ")[2]
+    for end in (" (for url ", " (version ", ": While processing ", ": In scope ", ": while executing "):
+        text = text.partition(end)[0]
+    return text.strip()[:1000]
 
 
 def _translation(error: Exception) -> Exception:

@@ -94,6 +94,11 @@ def _redacted_map(attributes: str, rules: Sequence[Rule]) -> str:
     return f"mapApply((k, v) -> (k, {_redacted('v', rules)}), {attributes})"
 
 
+def redaction_of(text: str, rules: Sequence[Rule]) -> tuple[str, str]:
+    """Return SQL for the expression `text` after redaction, and for the names of the rules that match it."""
+    return _redacted(text, rules), _rules_hit(text, rules)
+
+
 def _timely(ts: str) -> str:
     return (
         f"if({ts} > subtractDays({{received:DateTime64(3)}}, {OLDEST_DAYS})"

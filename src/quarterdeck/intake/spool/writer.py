@@ -97,12 +97,15 @@ class Spool:
         """Bytes that wait for the engine."""
         return self._sealed_bytes + self._size + self._pending_bytes
 
-    def append(self, entries: Sequence[Entry]) -> Future[None]:
-        """Keep `entries`, all or none; the future is done when they are on disk. Raises SpoolFull at once."""
+    def append(self, entries: Sequence[Entry], *, again: bool = False) -> Future[None]:
+        """Keep `entries`, all or none; the future is done when they are on disk. Raises SpoolFull at once.
+
+        With `again` also those that were here before: dead letters which a person retries.
+        """
         with self._condition:
             if self._is_closing:
                 raise SpoolFull("the intake is stopping", hint="send again")
-            fresh, earlier = self._without_repeated(entries)
+            fresh, earlier = (list(entries), None) if again else self._without_repeated(entries)
             if not fresh:
                 return earlier or _done()
             size = sum(len(entry.frame.content) for entry in fresh)

@@ -34,6 +34,11 @@ def serve(data: Path, address: str = "127.0.0.1:0", *, limits: Limits | None = N
     used.
     """
     limits = limits or Limits()
+    # The engine takes a table that it does not know for a file beside it, and keeps its cache of schemas there.
+    data = data.resolve()
+    beside = data / "run" / "engine-cwd"
+    beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chdir(beside)
     with _sole_owner(data):
         listener = _listen(address)
         _serve(data, listener, limits)
