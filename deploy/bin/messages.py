@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
@@ -96,6 +97,23 @@ def _plugin_title(path: Path) -> str:
     return ""
 
 
+def _client_titles(path: Path) -> Iterator[str]:
+    """Yield the titles of a receiver's clients: the first argument of each `Client("...", ...)`."""
+    if "receivers" not in path.parts:
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Client" and node.args:
+            title = node.args[0]
+            if isinstance(title, ast.Constant) and isinstance(title.value, str):
+                yield title.value
+
+
+def _rule_titles() -> Iterator[str]:
+    """Yield the titles of the built-in rules of redaction."""
+    for rule in yaml.safe_load((PACKAGE / "telemetry" / "redaction.yaml").read_text(encoding="utf-8")):
+        yield rule["title"]
+
+
 def sources() -> list[Path]:
     """Files that may hold strings, in a fixed order."""
     found = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.html"), *PACKAGE.rglob("templates/**/*.txt")]
@@ -111,6 +129,11 @@ def extracted() -> Catalog:
             catalog.add(found, locations=[(where, 0)], context=context)
         if path.suffix == ".py" and (title := _plugin_title(path)):
             catalog.add(title, locations=[(where, 0)])
+        if path.suffix == ".py":
+            for title in _client_titles(path):
+                catalog.add(title, locations=[(where, 0)])
+    for text in _rule_titles():
+        catalog.add(text, locations=[("src/quarterdeck/telemetry/redaction.yaml", 0)])
     for text in _settings_strings():
         catalog.add(text, locations=[("src/quarterdeck/conf/options.py", 0)])
     return catalog

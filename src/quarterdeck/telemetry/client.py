@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
+from clickhouse_connect import common
 from clickhouse_connect.driver import options as client_options
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError, StreamFailureError
@@ -92,6 +93,8 @@ def _without_data_frames() -> None:
 
 def _connect(url: str) -> Client:
     _without_data_frames()
+    # A dict is a Map's value; as JSON, which is the default, the engine cannot read it.
+    common.set_setting("dict_parameter_format", "map")
     parts = urlsplit(url)
     return clickhouse_connect.get_client(
         interface=parts.scheme,

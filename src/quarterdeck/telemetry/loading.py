@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.plugins import plugins
 from quarterdeck.telemetry import canonical, client, documents
-from quarterdeck.telemetry.mapping import Rule, insert_statement, quoted
+from quarterdeck.telemetry.mapping import Rule, insert_statement
 from quarterdeck.telemetry.receiving import FAMILY, Frame, Receiver, Stream
 
 # One block for each insert, so that it is stored whole or not at all, and its token counts it once.
@@ -81,7 +81,7 @@ def load(frames: Sequence[Frame], origin: Origin, token: str, rules: Sequence[Ru
         "received": datetime.fromtimestamp(origin.received_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         "key": origin.key,
         "protocol": origin.protocol,
-        "labels": _map(origin.labels),
+        "labels": dict(origin.labels),
     }
     try:
         client.insert_mapped(insert_statement(stream, rules), joined(stream, frames), parameters, options)
@@ -106,8 +106,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     found.append(number)
     return bytes(found)
-
-
-def _map(labels: Mapping[str, str]) -> str:
-    """Return labels as the engine reads a Map: the client writes a dict as JSON, which it does not."""
-    return "{" + ", ".join(f"{quoted(name)}: {quoted(value)}" for name, value in labels.items()) + "}"

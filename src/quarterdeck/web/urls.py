@@ -12,6 +12,7 @@ PAGES = (
     "topology",
     "types",
     "imports",
+    "intake",
     "audit",
     "access",
     "settings",

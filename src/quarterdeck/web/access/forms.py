@@ -13,7 +13,7 @@ from quarterdeck.access.models import Role, User
 from quarterdeck.core.clock import now
 
 
-class _Checks(forms.CheckboxSelectMultiple):
+class Checks(forms.CheckboxSelectMultiple):
     """Checkboxes with the design system's look: the class belongs to each box, not to what holds them."""
 
     def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -25,7 +25,7 @@ class _Checks(forms.CheckboxSelectMultiple):
 class _Names(forms.MultipleChoiceField):
     """Several of a table's names, as checkboxes."""
 
-    widget = _Checks
+    widget = Checks
 
     def offer(self, choices: list[tuple[str, str]], none: Any) -> None:
         """Set the choices; `none` is said when there are none."""

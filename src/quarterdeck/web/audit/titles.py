@@ -82,7 +82,19 @@ TITLES: dict[str, str | Promise] = {
     "settings.view": _("Looked at settings"),
     "system.backup": _("Made a backup"),
     "system.restore": _("Restored a backup"),
+    "telemetry.change_key": _("Changed an intake key"),
+    "telemetry.create_key": _("Made an intake key"),
+    "telemetry.dead": _("Handled dead letters"),
+    "telemetry.delete_dead": _("Deleted dead letters"),
+    "telemetry.delete_rule": _("Deleted a rule of redaction"),
+    "telemetry.intake": _("Looked at the intake"),
+    "telemetry.keys": _("Managed the intake"),
     "telemetry.query": _("Read metrics"),
+    "telemetry.retry_dead": _("Retried dead letters"),
+    "telemetry.revoke_key": _("Revoked an intake key"),
+    "telemetry.set_rule": _("Changed a rule of redaction"),
+    "telemetry.show_dead": _("Read a dead letter"),
+    "telemetry.sql": _("Read telemetry by SQL"),
 }
 
 KINDS: dict[str, str | Promise] = {

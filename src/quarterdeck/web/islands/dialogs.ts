@@ -41,15 +41,27 @@ export function startDialogs(): void {
     if (opener) openDialog(opener.dataset["dialog"] ?? "");
     if (target.closest("[data-dialog-close]")) target.closest("dialog")?.close();
     if (target instanceof HTMLDialogElement && target.classList.contains("qd-dialog")) target.close();
-    copy(target.closest<HTMLElement>("[data-copy]"));
+    copy(target.closest<HTMLElement>("[data-copy], [data-copy-from]"));
   });
   for (const dialog of document.querySelectorAll<HTMLDialogElement>("dialog[data-open]")) dialog.showModal();
 }
 
-/** `<button data-copy="text" data-copied="Copied">` */
+/** `<button data-copy="text" data-copied="Copied">`, or `data-copy-from="id"` of the element whose text is copied. */
 function copy(button: HTMLElement | null): void {
   if (!button) return;
-  void navigator.clipboard.writeText(button.dataset["copy"] ?? "").then(() => {
+  const from = document.getElementById(button.dataset["copyFrom"] ?? "");
+  void toClipboard(from?.textContent ?? button.dataset["copy"] ?? "").then(() => {
     document.dispatchEvent(new CustomEvent("toast", { detail: { text: button.dataset["copied"] ?? "" } }));
   });
+}
+
+/** Browsers give the clipboard to secure pages only; on plain HTTP the old way still works. */
+async function toClipboard(text: string): Promise<void> {
+  if (isSecureContext) return navigator.clipboard.writeText(text);
+  const box = document.createElement("textarea");
+  box.value = text;
+  document.body.append(box);
+  box.select();
+  document.execCommand("copy");
+  box.remove();
 }

@@ -2,6 +2,14 @@
 //
 //   <form data-kind-form> <select name="kind">… <div data-kinds="integer number">…   shown for these kinds only
 //   <label class="qd-drop" data-drop> <input type="file"> <span data-drop-name>…     takes a dropped file
+//   <input data-fill> … <b data-fill-slot>KEY</b>              what is typed stands in the slots; it is not sent
+
+function fill(input: HTMLInputElement): void {
+  for (const slot of document.querySelectorAll<HTMLElement>("[data-fill-slot]")) {
+    slot.dataset["placeholder"] ??= slot.textContent ?? "";
+    slot.textContent = input.value.trim() || slot.dataset["placeholder"];
+  }
+}
 
 function showKinds(form: HTMLElement): void {
   const kind = form.querySelector<HTMLSelectElement>("[name=kind]")?.value ?? "";
@@ -38,6 +46,10 @@ export function startForms(): void {
     if (form && target.matches("[name=kind]")) showKinds(form);
     const drop = target.closest<HTMLElement>("[data-drop]");
     if (drop) showName(drop);
+  });
+  document.addEventListener("input", (event) => {
+    const target = event.target as HTMLInputElement;
+    if (target.matches("[data-fill]")) fill(target);
   });
   document.addEventListener("dragover", onDrag);
   document.addEventListener("drop", onDrag);

@@ -16,6 +16,7 @@ from quarterdeck.access.checks import may
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory import queries
+from quarterdeck.telemetry.loading import receivers
 from quarterdeck.web.navigation import entries_for
 
 HITS_PER_PROVIDER = 7
@@ -77,9 +78,23 @@ def _actions(actor: Actor, text: str, limit: int) -> list[Hit]:
     every = [
         (_("New item"), reverse("web:item_new"), "plus", "inventory.edit"),
         (_("Open the trash"), reverse("web:trash"), "trash", "inventory.view"),
+        (_("New intake key"), reverse("web:intake_key_new"), "key", "telemetry.keys"),
+        (_("Rules of redaction"), reverse("web:intake_rules"), "eye-off", "telemetry.keys"),
+        (_("Dead letters"), reverse("web:intake_dead"), "mail-x", "telemetry.intake"),
     ]
     return [Hit(title, url, icon) for title, url, icon, verb in every if _matches(text, title) and may(actor, verb)][
         :limit
+    ]
+
+
+def _protocols(actor: Actor, text: str, limit: int) -> list[Hit]:
+    """How a client is pointed here: "zabbix", "sentry"."""
+    if not text.strip():
+        return []
+    found = [(name, receiver) for name, receiver in receivers().items() if _matches(text, name, receiver.title)]
+    return [
+        Hit(_(receiver.title), reverse("web:intake_connect", args=[name]), "antenna", name)
+        for name, receiver in found[:limit]
     ]
 
 
@@ -107,6 +122,7 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(gettext_lazy("Items"), "inventory.view", _items),
     Provider(gettext_lazy("Pages"), "", _pages),
     Provider(gettext_lazy("Saved views"), "inventory.view", _views),
+    Provider(gettext_lazy("Connect to the intake"), "telemetry.intake", _protocols),
     Provider(gettext_lazy("Types"), "inventory.view", _types),
     Provider(gettext_lazy("People"), "access.view", _people),
     Provider(gettext_lazy("Actions"), "", _actions),
