@@ -13,7 +13,7 @@ ROLES = (
         "Reads and changes the inventory, reads measurements, makes own tokens.",
         # Not inventory.secrets: reading passwords is granted on purpose or not at all.
         [f"inventory.{verb}" for verb in ("view", "edit", "delete", "import", "export", "merge", "types")]
-        + ["telemetry.query", "access.tokens"],
+        + ["telemetry.query", "telemetry.intake", "access.tokens"],
     ),
     (
         "viewer",

@@ -218,7 +218,7 @@ def said(error: DatabaseError) -> str:
     """Return the engine's own words, on one line, without codes, addresses and versions."""
     text = str(error).strip().splitlines()[0]
     text = text.rpartition("DB::Exception: ")[2]
-    for end in (" (for url ", " (version ", ": While processing ", ": In scope ", ": while executing "):
+    for end in (" (for url ", " (version ", ": While processing ", ". In scope ", ": In scope ", ": while executing "):
         text = text.partition(end)[0]
     return text.strip()[:1000]
 

@@ -150,7 +150,7 @@ class Guard:
             self._check_table(name)
 
     def _no_table(self, name: str) -> BadQuery:
-        near = did_you_mean(name, self._tables)
+        near = did_you_mean(name.rpartition(".")[2], self._tables)
         hint = near or _("the tables are %(names)s") % {"names": ", ".join(sorted(self._tables))}
         return _refused(_('there is no table "%(name)s" to read here') % {"name": name[:100]}, hint)
 
