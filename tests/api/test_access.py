@@ -49,6 +49,15 @@ BODIES: dict[str, Any] = {
     "PUT /types/{code}/attributes/{attribute}": {"title_en": "x"},
     "PUT /views/{slug}": {"title": "x"},
     "POST /tokens": {"name": "x", "roles": ["admin"]},
+    "POST /sql": {"query": "SELECT 1"},
+    "POST /intake/keys": {"name": "x"},
+    "PATCH /intake/keys/{key_id}": {"name": "x"},
+    "DELETE /intake/keys/{key_id}": {},
+    "POST /intake/dead/retry": {"names": ["x"]},
+    "POST /intake/dead/delete": {"names": ["x"]},
+    "PUT /intake/rules/{name}": {"pattern": "x"},
+    "PATCH /intake/rules/{name}": {"enabled": False},
+    "DELETE /intake/rules/{name}": {},
 }
 
 
