@@ -11,7 +11,10 @@ from quarterdeck.cli.client import Client
 from quarterdeck.cli.output import Format, OutputOption, note, safe, write, write_record, write_rows
 from quarterdeck.core.errors import BadInput
 
-app = typer.Typer(invoke_without_command=True, help="Receive telemetry, nothing else, when no command follows; the commands look at a running intake.")
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Receive telemetry, nothing else, when no command follows; the commands look at a running intake.",
+)
 dead_app = typer.Typer(no_args_is_help=True, help="What the engine could not read.")
 rules_app = typer.Typer(no_args_is_help=True, help="Rules of redaction: secrets that are replaced on the way in.")
 app.add_typer(dead_app, name="dead")
