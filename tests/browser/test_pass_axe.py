@@ -24,18 +24,22 @@ PAGES = [
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
+    "/intake", "/intake/connect/otlp", "/intake/keys", "/intake/keys/new", "/intake/dead", "/intake/redaction",
+    "/intake/redaction/new", "/intake/redaction/card",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
-# Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to.
+# Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
+# and a dead letter those that test_intake.py walks to.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
-    "import_keys", "import_progress", "item_bulk", "item_chart", "item_drift", "item_export", "item_facets",
-    "item_pick", "item_relate", "item_unrelate", "item_usage", "merge_decide", "merge_undo", "move_attribute",
-    "palette", "remove_group", "remove_role", "remove_type", "revoke_token", "role_preview", "save_role", "save_user",
-    "set_range", "set_selector", "start_import", "sync_sources", "topology_graph", "user_active", "user_link",
-    "verify_audit", "view_delete", "view_save",
+    "import_keys", "import_progress", "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
+    "intake_letter", "intake_rule_delete", "intake_rule_switch", "intake_rules_try", "item_bulk", "item_chart",
+    "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_unrelate", "item_usage",
+    "merge_decide", "merge_undo", "move_attribute", "palette", "remove_group", "remove_role", "remove_type",
+    "revoke_token", "role_preview", "save_role", "save_user", "set_range", "set_selector", "start_import",
+    "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit", "view_delete", "view_save",
 }  # fmt: skip
 TABS = ["", "/metrics", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge"]
 LOOKS = [("light", 1440), ("dark", 390)]
