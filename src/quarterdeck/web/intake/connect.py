@@ -70,6 +70,7 @@ def _page(
     found: IntakeStatus | None
     found, error = status_or_error(request) if may(request.actor, "telemetry.intake") else (None, None)
     key: IntakeKey | None = context["key"]
+    configurations = setups(receiver, request, key.pk if key else 1)
     more = {
         "protocol": protocol,
         "title": _(receiver.title),
@@ -77,7 +78,8 @@ def _page(
         "ports": list(ports_of(protocol, receiver, found)),
         "error": error,
         "keys": _keys_for(request, protocol),
-        "setups": setups(receiver, request, key.pk if key else 1),
+        "setups": configurations,
+        "takes_key": any(len(one.parts) > 1 for one in configurations),
         "placeholder": f"{key.hint}…" if key else _("YOUR-KEY"),
         "may_keys": may(request.actor, "telemetry.keys"),
         "is_local_only": is_for_this_machine_only(settings.QD["intake_http"]),
