@@ -11,8 +11,8 @@ import pytest
 from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quarterdeck.intake.decoding import decode
 
+from quarterdeck.telemetry.decoding import decode
 from quarterdeck.telemetry.receiving import Refused
 
 LIMIT = 1 << 20
