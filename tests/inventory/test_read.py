@@ -303,6 +303,24 @@ def test_search_gives_the_exact_name_first(fleet: None, sync: Sync) -> None:
     assert search(SYSTEM, "'; DROP TABLE \" OR *") == []
 
 
+def test_search_finds_rare_words_of_items_that_are_not_among_the_newest(
+    sync: Sync, teammate: Actor, stranger: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quarterdeck.inventory.queries.searching._NEWEST", 2)
+    oldest = [host(f"n{number}", {"serial": "rare-1"}, env="prod") for number in range(3)]
+    sync(*oldest, *(host(f"m{number}", {"serial": "frequent-1"}, env="prod") for number in range(4)))
+    assert [item.name for item in search(SYSTEM, "rare")] == ["n2", "n1", "n0"]
+    assert [item.name for item in search(SYSTEM, "rare", limit=2)] == ["n2", "n1"]
+    assert [item.name for item in search(SYSTEM, "frequent", limit=2)] == ["m3", "m2"]
+    assert len(search(SYSTEM, "frequent")) == 4
+    assert search(teammate, "rare")
+    assert not search(stranger, "rare")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('enable_seqscan'), current_setting('enable_indexscan')")
+            assert cursor.fetchone() == ("on", "on")
+
+
 def test_search_forgets_words_that_are_gone(sync: Sync, item: Item) -> None:
     assert search(SYSTEM, "debian") == [item]
     sync(host("db1", {"os_name": "rocky"}, env="prod", labels={"role": "db"}))

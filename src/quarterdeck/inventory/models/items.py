@@ -64,13 +64,14 @@ class ItemIndex(models.Model):
 
     # That the item exists is vouched for by `ItemText`, written with it: to ask again for each of twenty rows is a
     # tenth of an import.
-    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_constraint=False)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="+", db_constraint=False, db_index=False)
     field = models.CharField(max_length=140)
     text = models.CharField(max_length=200, null=True)
     number = models.FloatField(null=True)
 
     class Meta:
         indexes = [
+            models.Index(fields=["item", "field"], name="itemindex_item"),
             models.Index(fields=["field", "text", "item"], name="itemindex_text"),
             # Most rows are text: without them the index is a fraction, and so is its cost at import.
             models.Index(

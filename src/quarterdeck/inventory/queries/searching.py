@@ -14,11 +14,12 @@ from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, ItemIndex, Kind, Lifecycle, State
 from quarterdeck.inventory.queries.items import HIDDEN
 from quarterdeck.inventory.queries.selecting import BUILTIN_FIELDS, USUAL_RELATIONS, label_names
-from quarterdeck.inventory.queries.wording import matching
+from quarterdeck.inventory.queries.wording import by_word_index, matching
 from quarterdeck.inventory.writing.content import LABEL
 from quarterdeck.inventory.writing.derived import address_key, words
 
 _MAX_WORDS = 12
+_NEWEST = 2_000
 
 
 def search(actor: Actor, text: str, limit: int = 20) -> list[Item]:
@@ -36,8 +37,7 @@ def search(actor: Actor, text: str, limit: int = 20) -> list[Item]:
     if len(ids) < limit:
         ids.update(dict.fromkeys(_ids(Q(text__gt=start, text__lt=start + "\U0010ffff"), actor, limit)))
     if len(ids) < limit:
-        anywhere = _seen(actor).filter(_all_words(text)).order_by("-pk").values_list("pk", flat=True)
-        ids.update(dict.fromkeys(anywhere[:limit]))
+        ids.update(dict.fromkeys(_anywhere(actor, text, limit)))
     rows = Item.objects.select_related("type").in_bulk(list(ids)[:limit])
     return [rows[pk] for pk in list(ids)[:limit] if pk in rows]
 
@@ -59,6 +59,18 @@ def _ids(condition: Q, actor: Actor, limit: int) -> list[int]:
     ids = list(rows.values_list("item_id", flat=True)[: limit * 5])
     seen = set(_seen(actor).filter(pk__in=ids).values_list("pk", flat=True))
     return [pk for pk in ids if pk in seen][:limit]
+
+
+def _anywhere(actor: Actor, text: str, limit: int) -> list[int]:
+    """Return the newest items with the words. Frequent words are found among the newest of all. For rare ones
+    PostgreSQL, which takes every prefix for frequent, must ask the words' index: it would walk through all items."""
+    found = _seen(actor).filter(_all_words(text)).order_by("-pk").values_list("pk", flat=True)
+    newest = Item.objects.order_by("-pk").values_list("pk", flat=True)[_NEWEST : _NEWEST + 1].first()
+    near = list(found.filter(pk__gt=newest or 0)[:limit])
+    if len(near) == limit or newest is None:
+        return near
+    with by_word_index():
+        return list(found[:limit])
 
 
 def _all_words(text: str) -> Q:

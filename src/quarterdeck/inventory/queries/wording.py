@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import connection
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
@@ -32,3 +35,16 @@ def matching(found: list[str], *, is_prefix: bool) -> Q:
         return Q(pk__in=RawSQL(_POSTGRESQL, [" <-> ".join(terms)]))  # noqa: S611 - words are letters and digits only
     phrase = '"' + " ".join(found) + '"' + ("*" if is_prefix else "")
     return Q(pk__in=RawSQL(_SQLITE, [phrase]))  # noqa: S611 - words are letters and digits only
+
+
+@contextmanager
+def by_word_index() -> Iterator[None]:
+    """Keep PostgreSQL from plans that test the words of one row after another, which it likes for a first few rows."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off")
+        yield
+        # The end of the transaction does it too, but that may be the caller's.
+        cursor.execute("SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on")
