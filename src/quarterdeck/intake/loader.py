@@ -18,7 +18,7 @@ from quarterdeck.intake.spool import frames
 from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
-from quarterdeck.telemetry import client
+from quarterdeck.telemetry import client, loading
 from quarterdeck.telemetry.loading import NotReadable, Origin, load
 from quarterdeck.telemetry.mapping import Rule
 
@@ -55,6 +55,7 @@ class Loader:
         spool.wait_while(lambda: self._is_busy)
 
     def start(self) -> None:
+        loading.forget_files()
         waiting = [entry for path in self._spool.sealed() for entry in frames.read(path)]
         self._counters.recovered(waiting)
         self._thread.start()

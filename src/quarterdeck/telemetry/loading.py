@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from clickhouse_connect.driver.exceptions import DatabaseError
+from django.conf import settings
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.plugins import plugins
@@ -84,18 +88,44 @@ def load(frames: Sequence[Frame], origin: Origin, token: str, rules: Sequence[Ru
         "labels": dict(origin.labels),
     }
     try:
-        client.insert_mapped(insert_statement(stream, rules), joined(stream, frames), parameters, options)
+        if settings.QD["clickhouse_url"]:
+            content = b"".join(_pieces(stream, frames))
+            client.insert_mapped(insert_statement(stream, rules), content, parameters, options)
+        else:
+            with _file_of(stream, frames) as path:
+                client.command(insert_statement(stream, rules, str(path)), parameters, options=options)
     except DatabaseError as error:
         # A series may be noted as written though this insert, which wrote it, was taken back.
         client.command("TRUNCATE TABLE series_written")
         raise NotReadable(f"the engine refuses {frames[0].stream}: {client.said(error)}") from error
 
 
-def joined(stream: Stream, frames: Sequence[Frame]) -> bytes:
-    """Return the frames as one file in the stream's format."""
-    if stream.delimiter == "varint":
-        return b"".join(part for frame in frames for part in (_varint(len(frame.content)), frame.content))
-    return b"".join(part for frame in frames for part in (frame.content, b"\n"))
+@contextmanager
+def _file_of(stream: Stream, frames: Sequence[Frame]) -> Iterator[Path]:
+    """Yield a file with the frames, for the engine of this machine: read by itself, they cost a third less."""
+    folder = Path(settings.DATA) / "run" / "load"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with NamedTemporaryFile(dir=folder) as file:
+        file.writelines(_pieces(stream, frames))
+        file.flush()
+        yield Path(file.name)
+
+
+def forget_files() -> None:
+    """Remove the files that a process which was killed left; only one process may load at a time."""
+    for path in (Path(settings.DATA) / "run" / "load").glob("*"):
+        path.unlink()
+
+
+def _pieces(stream: Stream, frames: Sequence[Frame]) -> Iterator[bytes]:
+    """Yield the frames as one file in the stream's format."""
+    is_line = stream.delimiter == "line"
+    for frame in frames:
+        if not is_line:
+            yield _varint(len(frame.content))
+        yield frame.content
+        if is_line:
+            yield b"\n"
 
 
 def _varint(number: int) -> bytes:

@@ -118,17 +118,17 @@ _LABELLED = "if(empty({labels:Map(String, String)}), resource, mapUpdate(resourc
 
 def _metrics(rules: Sequence[Rule]) -> dict[str, str]:
     keys = "mapSort(mapUpdate(labels, {labels:Map(String, String)}))"
-    timely = (
-        f"t > subtractDays({{received:DateTime64(3)}}, {OLDEST_DAYS})"
-        f" AND t < addHours({{received:DateTime64(3)}}, {NEWEST_HOURS})"
-    )
+    oldest = f"subtractDays({{received:DateTime64(3)}}, {OLDEST_DAYS})"
+    newest = f"addHours({{received:DateTime64(3)}}, {NEWEST_HOURS})"
+    are_timely = f"arrayMin(timestamps) > {oldest} AND arrayMax(timestamps) < {newest}"
+    is_timely = f"t > {oldest} AND t < {newest}"
     return {
         **_COMMON,
         **_SENDER,
         "metric_name": "metric_name",
         "labels": f"if(empty({{labels:Map(String, String)}}), labels, {keys})",
-        "timestamps": f"arrayFilter((t, v) -> {timely}, timestamps, values)",
-        "values": f"arrayFilter((v, t) -> {timely}, values, timestamps)",
+        "timestamps": f"if({are_timely}, timestamps, arrayFilter(t -> {is_timely}, timestamps))",
+        "values": f"if({are_timely}, values, arrayFilter((v, t) -> {is_timely}, values, timestamps))",
     }
 
 
@@ -169,19 +169,22 @@ def _spans(rules: Sequence[Rule]) -> dict[str, str]:
 _TABLES = {"metrics_in": _metrics, "logs_in": _logs, "spans_in": _spans}
 
 
-def insert_statement(stream: Stream, rules: Sequence[Rule]) -> str:
-    """Return `INSERT INTO stream.table SELECT ... FROM input(...) FORMAT ...` for the frames of `stream`.
+def insert_statement(stream: Stream, rules: Sequence[Rule], file: str = "") -> str:
+    """Return `INSERT INTO stream.table SELECT ...` for the frames of `stream`: those in `file`, which the engine reads
+    by itself, or those that are sent behind the statement (`FROM input(...) FORMAT ...`).
 
     What is common to a table's protocols is done here: time limits, labels of the key, redaction by `rules`.
     """
-    source = f"input({quoted(stream.structure)})"
+    structure = quoted(stream.structure)
+    source = f"file({quoted(file)}, {quoted(stream.format)}, {structure})" if file else f"input({structure})"
     inner = stream.select.replace("{input}", source)
+    behind = "" if file else f" FORMAT {stream.format}"
     build = _TABLES.get(stream.table)
     if build is None:
         common = ", ".join(f"{value} AS {name}" for name, value in _COMMON.items())
-        return f"INSERT INTO {stream.table} SELECT {common}, * FROM ({inner}) FORMAT {stream.format}"
-    # An alias in the outer SELECT must not be read where the inner column is meant.
+        return f"INSERT INTO {stream.table} SELECT {common}, * FROM ({inner}){behind}"
     columns = build(rules)
     names = ", ".join(columns)
+    # An alias in the outer SELECT must not be read where the inner column is meant.
     values = ", ".join(columns.values()).replace("empty(redacted)", f"empty({columns.get('redacted', '[]')})")
-    return f"INSERT INTO {stream.table} ({names}) SELECT {values} FROM ({inner}) FORMAT {stream.format}"
+    return f"INSERT INTO {stream.table} ({names}) SELECT {values} FROM ({inner}){behind}"

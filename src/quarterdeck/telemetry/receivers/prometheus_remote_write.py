@@ -32,10 +32,10 @@ _STREAM = Stream(
     structure="timeseries Array(Tuple(labels Array(Tuple(name String, value String)),"
     " samples Array(Tuple(value Float64, timestamp Int64))))",
     select="""
-    SELECT 'instance' AS sender_kind, labels['instance'] AS sender_name,
-        mapFilter((k, v) -> k IN ('instance', 'job') AND v != '', labels) AS identities,
+    SELECT 'instance' AS sender_kind, one.labels.value[indexOf(one.labels.name, 'instance')] AS sender_name,
+        CAST(map(), 'Map(String, String)') AS identities,
         one.labels.value[indexOf(one.labels.name, '__name__')] AS metric_name,
-        mapFilter((k, v) -> k != '__name__' AND v != '', mapFromArrays(one.labels.name, one.labels.value)) AS labels,
+        mapFromArrays(one.labels.name, one.labels.value) AS labels,
         arrayMap(t -> fromUnixTimestamp64Milli(t, 'UTC'), one.samples.timestamp) AS timestamps,
         one.samples.value AS values
     FROM (SELECT arrayJoin(timeseries) AS one FROM {input})
@@ -51,10 +51,9 @@ def _take(request: Request) -> Taken:
     if _V2 in request.headers.get("content-type", ""):
         raise Refused("remote write 2.0 is not spoken yet, send 1.0", reason="version", status=415)
     message = protos.parsed(_WRITE_REQUEST, request.body)
-    unnamed = sum(1 for series in message.timeseries if not any(label.name == "__name__" for label in series.labels))
     samples = sum(len(series.samples) for series in message.timeseries)
-    frames = [Frame("prometheus.write", request.body, samples)] if samples else []
-    return Taken(frames, Answer(status=204), {"no_name": unnamed} if unnamed else {})
+    # Series without a name, which no Prometheus sends, are left out by the engine.
+    return Taken([Frame("prometheus.write", request.body, samples)] if samples else [], Answer(status=204))
 
 
 def _problem(problem: Problem) -> Answer:

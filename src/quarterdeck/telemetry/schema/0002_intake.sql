@@ -59,7 +59,8 @@ SELECT id, timestamp, value FROM metrics_in ARRAY JOIN timestamps AS timestamp, 
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS metrics_to_series TO series AS
 SELECT
-    sender AS item, metric_name, id, labels, arrayMin(timestamps) AS min_time,
+    sender AS item, metric_name, id, mapFilter((k, v) -> k != '__name__' AND v != '', labels) AS labels,
+    arrayMin(timestamps) AS min_time,
     arrayMax(timestamps) + INTERVAL 1 HOUR AS max_time
 FROM metrics_in
 WHERE notEmpty(timestamps) AND (id, toStartOfHour(toDateTime(now(), 'UTC'))) NOT IN series_written;
