@@ -126,6 +126,16 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "intake_zabbix", "127.0.0.1:10051", "Address for Zabbix agents and senders; off when empty.", _address_or_off
     ),
+    Option("zabbix_items", "", "YAML file with what Zabbix agents measure; the built-in items when empty."),
+    Option("zabbix_logs", (), "Log files that active Zabbix agents follow.", _names),
+    Option("zabbix_agents", "", "Inventory query of the hosts whose passive Zabbix agents are asked; none when empty."),
+    Option(
+        "zabbix_poll_seconds",
+        30,
+        "How often passive Zabbix agents are asked for what is due.",
+        _whole(5, 3600),
+        "seconds",
+    ),
     Option("intake_syslog", "127.0.0.1:5514", "Address for syslog over UDP and TCP; off when empty.", _address_or_off),
     Option("intake_syslog_tls", "", "Address for syslog over TLS, usually port 6514; off when empty.", _address_or_off),
     Option("intake_statsd", "127.0.0.1:8125", "Address for StatsD over UDP; off when empty.", _address_or_off),
@@ -133,6 +143,13 @@ OPTIONS: tuple[Option, ...] = (
         "intake_graphite", "127.0.0.1:2003", "Address for Graphite's lines over TCP; off when empty.", _address_or_off
     ),
     Option("intake_cat", "127.0.0.1:2280", "Address for CAT clients; off when empty.", _address_or_off),
+    Option(
+        "cat_sample_percent",
+        100,
+        "Share of their message trees that CAT clients send; all calls are counted.",
+        _whole(1, 100),
+        "percent",
+    ),
     Option("intake_fluent", "127.0.0.1:24224", "Address for Fluent forward; off when empty.", _address_or_off),
     Option(
         "intake_fluent_shared_key",

@@ -89,12 +89,14 @@ class Application:
         *,
         body_max_bytes: int,
         content_max_bytes: int,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self._routes = Routes(receivers)
         self._gate = gate
         self._pages = pages
         self._body_max_bytes = body_max_bytes
         self._content_max_bytes = content_max_bytes
+        self._settings = settings or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -109,7 +111,7 @@ class Application:
             await _send(send, answer, is_head=request.method == "HEAD")
         else:
             place, names = found
-            request = replace(request, path=names)
+            request = replace(request, path=names, settings=self._settings)
             answer = await self._answer(place, request, receive)
             await _send(send, answer, is_head=request.method == "HEAD")
 
@@ -214,7 +216,8 @@ def _request(scope: Scope) -> Request:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     peer = scope["client"][0] if scope.get("client") else ""
-    return Request(scope["method"], {}, query, headers, b"", peer, now())
+    local = str(scope["server"][0]) if scope.get("server") else ""
+    return Request(scope["method"], {}, query, headers, b"", peer, now(), local=local)
 
 
 async def _body(receive: Receive, limit: int) -> bytes:

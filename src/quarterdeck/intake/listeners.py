@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import uvicorn
@@ -14,7 +14,7 @@ from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.serving import listen
 from quarterdeck.intake.gate import Gate
 from quarterdeck.intake.ports import Door, TcpPort, UdpPort
-from quarterdeck.telemetry.receiving import Receiver
+from quarterdeck.telemetry.receiving import Receiver, nothing_selected
 
 log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 15.0
@@ -51,9 +51,15 @@ class Listeners:
     """Opens the ports that the settings name."""
 
     def __init__(
-        self, receivers: Mapping[str, Receiver], gate: Gate, settings: Mapping[str, Any], application: Any
+        self,
+        receivers: Mapping[str, Receiver],
+        gate: Gate,
+        settings: Mapping[str, Any],
+        application: Any,
+        is_selected: Callable[[str, str], bool] = nothing_selected,
     ) -> None:
         self._settings = settings
+        self._is_selected = is_selected
         self._states: dict[str, dict[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ports = list(self._all(receivers, gate, application))
@@ -69,7 +75,7 @@ class Listeners:
                 elif address:
                     tls = self._tls() if listener.is_tls else None
                     kind = "tls" if listener.is_tls else "tcp"
-                    yield protocol, f"{kind} {address}", TcpPort(door, gate, self._settings, tls)
+                    yield protocol, f"{kind} {address}", TcpPort(door, gate, self._settings, tls, self._is_selected)
             if receiver.http_setting and (address := str(self._settings[receiver.http_setting])):
                 yield protocol, f"http {address}", _HttpPort(address, application)
         if address := str(self._settings["intake_grpc"]):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.core.clock import now
 from quarterdeck.core.serving import split_address
-from quarterdeck.intake.gate import Gate
+from quarterdeck.intake.gate import Busy, Gate
 from quarterdeck.intake.http import deliver
 from quarterdeck.intake.keyring import Key
 from quarterdeck.intake.spool.writer import SpoolFull
-from quarterdeck.telemetry.receiving import Frame, Listener, Peer, Refused, Taken
+from quarterdeck.telemetry.receiving import Frame, Listener, Peer, Problem, Refused, Taken, nothing_selected
 
 log = logging.getLogger(__name__)
 _READ_BYTES = 256 << 10
@@ -27,6 +28,7 @@ _GATHER_SECONDS = 0.05
 # What the kernel keeps for us while we are busy; a burst of syslog needs it.
 _RECEIVE_BUFFER_BYTES = 8 << 20
 _CONNECTIONS_MAX = 20_000
+_LAST_WORD_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,16 @@ def merged(frames: Iterable[Frame]) -> list[Frame]:
 class TcpPort:
     """Serves one TCP listener."""
 
-    def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any], tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        gate: Gate,
+        settings: Mapping[str, Any],
+        tls: ssl.SSLContext | None,
+        is_selected: Callable[[str, str], bool] = nothing_selected,
+    ) -> None:
         self._door, self._gate, self._settings, self._tls = door, gate, settings, tls
+        self._is_selected = is_selected
         self._server: asyncio.Server | None = None
         self._shared: dict[str, Any] = {}
         self._open = 0
@@ -83,6 +93,7 @@ class TcpPort:
         except Refused as error:
             self._gate.refused(self._door.protocol, 0, {error.reason: 1})
             log.info("%s: %s sent what is not taken: %s", self._door.name, address, error.message)
+            await self._say(writer, error)
         except (ConnectionError, TimeoutError, ssl.SSLError):
             pass
         except Exception:
@@ -91,8 +102,19 @@ class TcpPort:
             self._open -= 1
             writer.close()
 
+    async def _say(self, writer: asyncio.StreamWriter, error: Refused) -> None:
+        """Tell the peer why it is hung up on, where its protocol has words for that."""
+        if self._door.listener.problem is None:
+            return
+        after = error.retry_after_seconds if isinstance(error, Busy) else 0
+        writer.write(self._door.listener.problem(Problem(error.status, error.message, error.reason, after)))
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            await asyncio.wait_for(writer.drain(), _LAST_WORD_SECONDS)
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str) -> None:
-        session = self._door.listener.open(Peer(address, key.id, now, self._settings, self._shared))
+        local = (writer.get_extra_info("sockname") or ("",))[0]
+        peer = Peer(address, key.id, now, self._settings, self._shared, self._is_selected, local)
+        session = self._door.listener.open(peer)
         for taken in session.begin() if hasattr(session, "begin") else ():
             await self._deliver(writer, key, taken)
         while True:
@@ -100,6 +122,8 @@ class TcpPort:
             try:
                 for taken in session.feed(data) if data else session.end():
                     await self._deliver(writer, key, taken)
+                    if taken.is_last:
+                        return
             except Refused as error:
                 # What came before it in the same read is kept; a protocol that answers has had its say in `feed`.
                 raise error

@@ -23,6 +23,7 @@ from quarterdeck.intake.keyring import REFRESH_SECONDS, Key, Keyring
 from quarterdeck.intake.listeners import Listeners
 from quarterdeck.intake.loader import Loader
 from quarterdeck.intake.own_pages import OwnPages
+from quarterdeck.intake.selections import Selections
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
 from quarterdeck.telemetry import loading
@@ -81,8 +82,12 @@ class Intake:
             {"/healthz": self._healthz, "/readyz": self._readyz, **own.pages()},
             body_max_bytes=int(settings["intake_body_max_mb"]) << 20,
             content_max_bytes=int(settings["intake_content_max_mb"]) << 20,
+            settings=settings,
         )
-        self.listeners = Listeners(receivers, self.gate, settings, self.application)
+        self.selections = Selections(
+            {query for receiver in receivers.values() for query in receiver.selections(settings)}
+        )
+        self.listeners = Listeners(receivers, self.gate, settings, self.application, self.selections.has)
         self._stop = threading.Event()
         self._has_read = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, name="refresh", daemon=True)
@@ -105,6 +110,7 @@ class Intake:
             try:
                 close_old_connections()
                 self.keyring.refresh()
+                self.selections.refresh()
                 self._rules = rules()
                 self._has_read.set()
             except DatabaseError as error:

@@ -1,9 +1,12 @@
-"""What monitoring does: measure this machine and its containers."""
+"""What monitoring does: measure this machine and its containers, ask passive agents."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import datetime
+
+from django.conf import settings
 
 from quarterdeck.access.checks import action
 from quarterdeck.audit.actor import Actor
@@ -14,8 +17,10 @@ from quarterdeck.monitoring.collection.backlog import Backlog
 from quarterdeck.monitoring.collection.containers import usages
 from quarterdeck.monitoring.collection.intake import intake_readings
 from quarterdeck.monitoring.collection.system import System
-from quarterdeck.monitoring.queries import this_machine
+from quarterdeck.monitoring.queries import this_machine, zabbix_agents
+from quarterdeck.monitoring.zabbix.polling import Round, poll
 from quarterdeck.telemetry.actions import write_samples
+from quarterdeck.telemetry.receivers.zabbix.catalogue import load
 from quarterdeck.telemetry.samples import Sample
 
 # Ten minutes at the default interval: the time an engine needs to come back, and some megabytes at the most.
@@ -23,6 +28,7 @@ BACKLOG_BATCHES = 60
 
 _system = System()
 _backlog: Backlog[Sample] = Backlog(BACKLOG_BATCHES)
+_zabbix_backlog: Backlog[Sample] = Backlog(BACKLOG_BATCHES)
 
 
 @action("monitoring.collect", atomic=False)
@@ -62,3 +68,20 @@ def _containers() -> list[tuple[str, int, str]]:
         item__lifecycle=Lifecycle.ACTIVE,
     )
     return list(running.values_list("external_id", "item_id", "scope"))
+
+
+@action("monitoring.collect", atomic=False)
+def ask_zabbix_agents(actor: Actor) -> int:
+    """Ask the passive Zabbix agents of the hosts that setting `zabbix_agents` selects; return how many samples came.
+
+    An agent's address is its item's label `zabbix_agent` ("host:port", each may be left out), or the item's address and
+    port 10050. Raises Denied, BadInput for a wrong file of items, BadQuery.
+    """
+    query = str(settings.QD["zabbix_agents"])
+    if not query:
+        return 0
+    catalogue = load(str(settings.QD["zabbix_items"]))
+    agents = list(zabbix_agents(query, catalogue))
+    now_round = Round.at(now(), int(settings.QD["zabbix_poll_seconds"]))
+    _zabbix_backlog.add(asyncio.run(poll(agents, catalogue, now_round)))
+    return _zabbix_backlog.flush(write_samples)

@@ -61,12 +61,14 @@ class Answer:
 class Taken:
     """What a receiver made of some bytes: frames to keep, then the answer to send.
 
-    `refused` counts records that were left out, by reason (a short word, it becomes a label): `{"no_name": 2}`.
+    `refused` counts records that were left out, by reason (a short word, it becomes a label): `{"no_name": 2}`. A
+    connection ends after what `is_last`.
     """
 
     frames: Sequence[Frame] = ()
     answer: Answer | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
+    is_last: bool = False
 
 
 class Refused(Exception):
@@ -92,7 +94,7 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTP request: `body` is decompressed, `headers` have lower-case names, `path` holds what the route's pattern
-    named. `key` is the id of the intake key, 0 on loopback without one.
+    named. `key` is the id of the intake key, 0 on loopback without one. `local` is the address of ours that it came to.
     """
 
     method: str
@@ -103,6 +105,8 @@ class Request:
     peer: str
     now: datetime
     key: int = 0
+    local: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def media_type(self) -> str:
@@ -136,11 +140,20 @@ class Method:
     take: Callable[[Request], Taken]
 
 
+def nothing_selected(query: str, name: str) -> bool:
+    return False
+
+
+def no_selections(settings: Mapping[str, Any]) -> Sequence[str]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Who is at the other end of a connection, or sent a datagram: `address` is the IP, `key` as in Request.
 
-    `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there.
+    `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there. `local` is the address of ours that a connection came to. `is_selected(query, host)` tells whether an inventory
+    query selects the item of that name; it knows the queries that the receiver's `selections` gives.
     """
 
     address: str
@@ -148,6 +161,8 @@ class Peer:
     now: Callable[[], datetime]
     settings: Mapping[str, Any] = field(default_factory=dict)
     shared: dict[str, Any] = field(default_factory=dict)
+    is_selected: Callable[[str, str], bool] = nothing_selected
+    local: str = ""
 
 
 class Session(Protocol):
@@ -170,7 +185,8 @@ class Session(Protocol):
 class Listener:
     """A port of its own. `setting` names the option that holds its address ("" switches it off).
 
-    `silence_seconds` ends a connection that sends nothing for that long. With `is_tls` the port speaks TLS, with the
+    `silence_seconds` ends a connection that sends nothing for that long; `problem` is what a TCP peer is told before it
+    is hung up on because of a Refused. With `is_tls` the port speaks TLS, with the
     certificate that the settings `intake_tls_certificate` and `intake_tls_key` name.
     """
 
@@ -179,6 +195,7 @@ class Listener:
     open: Callable[[Peer], Session]
     silence_seconds: float = 300.0
     is_tls: bool = False
+    problem: Callable[[Problem], bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +225,7 @@ class Receiver:
     with `key_in_body` it is asked again once the body is there, when the head told no key.
 
     `http_setting` names the option with the address of a port of its own for the routes, which all are on the intake's
-    common port as well.
+    common port as well. `selections(settings)` are the inventory queries that its sessions ask their peer for.
     """
 
     title: str
@@ -222,3 +239,4 @@ class Receiver:
     problem: Callable[[Problem], Answer] = problem_as_json
     credential: Callable[[Request], str] = no_credential
     key_in_body: bool = False
+    selections: Callable[[Mapping[str, Any]], Sequence[str]] = no_selections

@@ -1,0 +1,1 @@
+"""Passive Zabbix agents: asked for the values of item keys, on port 10050."""
