@@ -152,8 +152,9 @@ def no_selections(settings: Mapping[str, Any]) -> Sequence[str]:
 class Peer:
     """Who is at the other end of a connection, or sent a datagram: `address` is the IP, `key` as in Request.
 
-    `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there. `local` is the address of ours that a connection came to. `is_selected(query, host)` tells whether an inventory
-    query selects the item of that name; it knows the queries that the receiver's `selections` gives.
+    `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there. `local` is the
+    address of ours that a connection came to. `is_selected(query, host)` tells whether an inventory query selects the
+    item of that name; it knows the queries that the receiver's `selections` gives.
     """
 
     address: str

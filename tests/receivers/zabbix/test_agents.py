@@ -125,19 +125,18 @@ def test_it_measures_what_it_finds(lab: IntakeLab, agents: dict[str, Agent], pro
 def test_it_follows_a_log(lab: IntakeLab, agents: dict[str, Agent], program: str) -> None:
     path = next(Path(one) for one in lab.instance.environment["QD_ZABBIX_LOGS"].split(",") if program in one)
     host = agents[program].host
-    with path.open("a") as log:
-        log.write("before the first look\n")
+    path.touch()
     path.chmod(0o644)
     wait_until(lambda: _looked(lab, host, path), "the agent's first look", 150)
     with path.open("ab") as log:
         log.write("支付失败 password=hunter22\n42\n".encode())
     rows = lab.arrived(
-        "SELECT message, attributes FROM logs WHERE host = {h:String} AND component = 'log' AND message != 'probe'"
-        " ORDER BY ts",
+        "SELECT message, attributes FROM logs WHERE host = {h:String} AND component = 'log' AND level = ''"
+        " AND message != 'probe' ORDER BY ts",
         2,
         h=host,
     )
-    assert [row["message"] for row in rows][-2:] == ["支付失败 password=***", "42"]
+    assert [row["message"] for row in rows] == ["支付失败 password=***", "42"]
     assert rows[0]["attributes"]["zabbix.key"] == f"log[{path},,,,skip]"
 
 
