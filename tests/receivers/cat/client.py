@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -44,6 +45,9 @@ def main() -> None:
     problems()
     metrics()
     time.sleep(_FLUSH_SECONDS)
+    sys.stdout.flush()
+    # The library's threads run on while Python takes itself apart, and crash there.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ from quarterdeck.telemetry.receivers.zipkin.statements import MESSAGES
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intake")]
 
 
-def _transport(url: str) -> Callable[[bytes], None]:
-    def send(body: bytes) -> None:
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+def _transport(url: str, content_type: str = "application/json") -> Callable[[str | bytes], None]:
+    def send(spans: str | bytes) -> None:
+        body = spans.encode() if isinstance(spans, str) else spans
+        request = urllib.request.Request(url, body, {"Content-Type": content_type})
         with urllib.request.urlopen(request, timeout=30) as answer:
             assert answer.status == 202
 
@@ -44,14 +45,19 @@ def _spans(intake: IntakeLab, service: str, count: int) -> dict[tuple[str, str],
 
 
 @pytest.mark.parametrize(
-    ("path", "encoding"), [("/api/v2/spans", Encoding.V2_JSON), ("/api/v1/spans", Encoding.V1_JSON)]
+    ("path", "encoding", "content_type"),
+    [
+        ("/api/v2/spans", Encoding.V2_JSON, "application/json"),
+        ("/api/v2/spans", Encoding.V2_PROTO3, "application/x-protobuf"),
+        ("/api/v1/spans", Encoding.V1_JSON, "application/json"),
+    ],
 )
-def test_it_stores_spans_of_py_zipkin(intake: IntakeLab, path: str, encoding: Encoding) -> None:
+def test_it_stores_spans_of_py_zipkin(intake: IntakeLab, path: str, encoding: Encoding, content_type: str) -> None:
     service = intake.unique("zip")
     with zipkin_span(
         service_name=service,
         span_name="GET /orders",
-        transport_handler=_transport(intake.url + path),
+        transport_handler=_transport(intake.url + path, content_type),
         encoding=encoding,
         sample_rate=100,
         port=8080,
@@ -59,9 +65,9 @@ def test_it_stores_spans_of_py_zipkin(intake: IntakeLab, path: str, encoding: En
         use_128bit_trace_id=True,
     ) as root:
         with zipkin_span(service_name=service, span_name="select", kind=Kind.CLIENT) as child:
-            child.add_remote_endpoint(port=5432, service_name="postgres", host="10.1.2.3")
+            child.add_sa_binary_annotation(port=5432, service_name="postgres", host="10.1.2.3")
             child.add_annotation("retry")
-            child.update_binary_annotations({"error": "no such table", "rows": 2})
+            child.update_binary_annotations({"error": "no such table", "rows": "2"})
         trace = root.zipkin_attrs.trace_id if root.zipkin_attrs else ""
     found = _spans(intake, service, 2)
     server, client = found["GET /orders", "server"], found["select", "client"]
