@@ -130,23 +130,19 @@ def test_it_follows_a_log(lab: IntakeLab, agents: dict[str, Agent], program: str
     wait_until(lambda: _looked(lab, host, path), "the agent's first look", 150)
     with path.open("ab") as log:
         log.write("支付失败 password=hunter22\n42\n".encode())
-    rows = lab.arrived(
-        "SELECT message, attributes FROM logs WHERE host = {h:String} AND component = 'log' AND level = ''"
-        " AND message != 'probe' ORDER BY ts",
-        2,
-        h=host,
-    )
+    rows = lab.arrived(f"{_LINES} AND message != 'probe' ORDER BY ts", 2, h=host, k=f"log[{path},,,,skip]")
     assert [row["message"] for row in rows] == ["支付失败 password=***", "42"]
-    assert rows[0]["attributes"]["zabbix.key"] == f"log[{path},,,,skip]"
+
+
+_LINES = "SELECT message FROM logs WHERE host = {h:String} AND attributes['zabbix.key'] = {k:String} AND level = ''"
 
 
 def _looked(lab: IntakeLab, host: str, path: Path) -> bool:
     """Whether a line that is written now arrives: until its first look the agent skips what is there."""
     with path.open("a") as log:
         log.write("probe\n")
-    statement = "SELECT 1 FROM logs WHERE host = {h:String} AND message = 'probe'"
     try:
-        wait_until(lambda: lab.sql(statement, h=host), "a line", 3)
+        wait_until(lambda: lab.sql(_LINES, h=host, k=f"log[{path},,,,skip]"), "a line", 3)
     except TimeoutError:
         return False
     return True
