@@ -44,6 +44,8 @@ BODIES: dict[str, Any] = {
     "POST /items/trash": {"query": ""},
     "POST /items/restore": {"query": ""},
     "POST /items/purge": {"query": ""},
+    "POST /items/adopt": {"query": ""},
+    "POST /items/ignore": {"query": ""},
     "POST /types/apply": {"yaml": "types: []"},
     "PUT /types/{code}": {"title_en": "x"},
     "PUT /types/{code}/attributes/{attribute}": {"title_en": "x"},

@@ -36,12 +36,16 @@ NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
     "intake_letter", "intake_rule_delete", "intake_rule_switch", "intake_rules_try", "item_bulk", "item_chart",
-    "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_unrelate", "item_usage",
-    "merge_decide", "merge_undo", "move_attribute", "palette", "remove_group", "remove_role", "remove_type",
-    "revoke_token", "role_preview", "save_role", "save_user", "set_range", "set_selector", "start_import",
-    "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit", "view_delete", "view_save",
+    "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_request_chart", "item_unrelate",
+    "item_usage", "merge_decide", "merge_undo", "move_attribute", "palette", "remove_group", "remove_role",
+    "remove_type", "revoke_token", "role_preview", "save_role", "save_user", "set_range", "set_selector",
+    "start_import", "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit", "view_delete",
+    "view_save",
 }  # fmt: skip
-TABS = ["", "/metrics", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge"]
+TABS = [
+    "", "/metrics", "/logs", "/requests", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge",
+    "/merge?into=",
+]  # fmt: skip
 LOOKS = [("light", 1440), ("dark", 390)]
 FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
     one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 200)).join(" | ")}`))"""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from quarterdeck.cli import transfer
+from quarterdeck.cli import recent, transfer
 from quarterdeck.cli.client import Client
 from quarterdeck.cli.fields import body_of, find_item
 from quarterdeck.cli.output import ColumnsOption, Format, OutputOption, columns_of, note, write_record, write_rows
@@ -14,10 +14,13 @@ from quarterdeck.cli.output import ColumnsOption, Format, OutputOption, columns_
 app = typer.Typer(no_args_is_help=True, help="Read and change items.")
 app.command("import")(transfer.import_items)
 app.command("export")(transfer.export_items)
+for _command in (recent.logs, recent.spans, recent.requests, recent.senders):
+    app.command()(_command)
 
 LIST_COLUMNS = ("id", "type", "name", "state", "env", "primary_ip", "owner", "last_seen")
 Reference = Annotated[str, typer.Argument(help="Id, name, or type/name of an item.", show_default=False)]
 QueryOption = Annotated[str, typer.Option("--query", "-q", help="Query, for example: type:host env:prod -os:debian")]
+UnclaimedQuery = Annotated[str, typer.Argument(help="Query; only unclaimed items of it are taken.", show_default=False)]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
 
 
@@ -119,6 +122,27 @@ def restore(items: Annotated[list[int], typer.Argument(help="Ids.")], reason: Re
     with Client() as client:
         result = client.send("POST", "/items/restore", {"ids": items, "reason": reason})
     note(f"{result['changed']} restored")
+
+
+def _claim(verb: str, query: str, reason: str) -> None:
+    with Client() as client:
+        result = client.send("POST", f"/items/{verb}", {"query": query, "reason": reason})
+    note(f"{result['changed']} {'adopted' if verb == 'adopt' else 'ignored'}{_way_back(result)}")
+
+
+@app.command()
+def adopt(query: UnclaimedQuery, reason: ReasonOption = "") -> None:
+    """Make the unclaimed items that a query selects ordinary ones. Example: qd items adopt 'type:host name:web*'"""
+    _claim("adopt", query, reason)
+
+
+@app.command()
+def ignore(query: UnclaimedQuery, reason: ReasonOption = "") -> None:
+    """Put the unclaimed items that a query selects in the trash: no item appears again for what they send.
+
+    Example: qd items ignore 'name:test-*' --reason laptops
+    """
+    _claim("ignore", query, reason)
 
 
 @app.command()

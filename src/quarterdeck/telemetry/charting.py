@@ -49,7 +49,9 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
-class _Grid:
+class Grid:
+    """Times of points: `start + i * step`, Unix time in seconds."""
+
     start: int
     step: int
     points: int
@@ -83,7 +85,7 @@ def chart(
             _('unknown aggregate "%(name)s"') % {"name": aggregate},
             hint=_("one of %(names)s") % {"names": ", ".join(get_args(Aggregate))},
         )
-    grid = _grid(since, until, step_seconds)
+    grid = grid_of(since, until, step_seconds)
     is_rate = is_counter(metric) if rate is None else rate
     resolution = _resolution(grid)
     sql = _statement(grid, _PER_SERIES[resolution, is_rate], group_by, aggregate)
@@ -103,7 +105,7 @@ def chart(
     )
 
 
-def _grid(since: datetime, until: datetime, step_seconds: int) -> _Grid:
+def grid_of(since: datetime, until: datetime, step_seconds: int) -> Grid:
     """Align the range to whole steps, so that the same moment falls on the same point at every reload."""
     if step_seconds < 1 or until <= since:
         raise BadInput(
@@ -118,10 +120,10 @@ def _grid(since: datetime, until: datetime, step_seconds: int) -> _Grid:
             % {"seconds": math.ceil((until - since).total_seconds() / POINTS_MAX)},
             field="step_seconds",
         )
-    return _Grid(start, step_seconds, points)
+    return Grid(start, step_seconds, points)
 
 
-def _resolution(grid: _Grid) -> str:
+def _resolution(grid: Grid) -> str:
     """Return the finest table that reaches back far enough and is not finer than the step needs."""
     age_days = (now().timestamp() - grid.start) / 86400
     if grid.step % 3600 == 0 and (age_days > settings.QD["metrics_5m_retention_days"] or grid.step >= 6 * 3600):
@@ -131,7 +133,7 @@ def _resolution(grid: _Grid) -> str:
     return "raw"
 
 
-def _border(grid: _Grid, resolution: str) -> int:
+def _border(grid: Grid, resolution: str) -> int:
     """Return the time from which raw samples are read: the last step that the roll-up does not fill."""
     if resolution == "raw":
         return grid.start
@@ -191,7 +193,7 @@ _PER_SERIES = {
 }
 
 
-def _statement(grid: _Grid, per_series: str, group_by: Sequence[str] | None, aggregate: Aggregate) -> str:
+def _statement(grid: Grid, per_series: str, group_by: Sequence[str] | None, aggregate: Aggregate) -> str:
     """Join the labels, combine series, and lay the points on the grid: nan where there is none."""
     kept = "labels" if group_by is None else "mapFilter((k, v) -> has({keys:Array(String)}, k), labels)"
     return f"""

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from quarterdeck.telemetry.charting import Chart, Series, chart
 from quarterdeck.telemetry.latest import Latest, Metric, latest, metrics_of
+from quarterdeck.telemetry.recent import LogLine, SenderSeen, Span, logs, senders, spans
+from quarterdeck.telemetry.requests import Operation, Red, Requests, requests
 from quarterdeck.telemetry.status import EngineStatus, TableStatus, engine_status
 
 __all__ = [
     "Chart",
     "EngineStatus",
     "Latest",
+    "LogLine",
     "Metric",
+    "Operation",
+    "Red",
+    "Requests",
+    "SenderSeen",
     "Series",
+    "Span",
     "TableStatus",
     "chart",
     "engine_status",
     "latest",
+    "logs",
     "metrics_of",
+    "requests",
+    "senders",
+    "spans",
 ]

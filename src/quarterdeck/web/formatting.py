@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from django.utils.formats import number_format
@@ -103,6 +104,30 @@ def capital(text: str) -> str:
     """Begin with a capital letter, unless the first word is a name such as cpu_count."""
     text = str(text).strip()
     return text[:1].upper() + text[1:] if text.partition(" ")[0].rstrip(",.:").isalpha() else text
+
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+# Control characters except newline and tab, and what turns the direction of the text around it.
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def visible(text: object) -> str:
+    """Write text that somebody sent so that all of it is seen: terminal colours go, an escape reads as "\\x1b"."""
+    plain_text = _COLOUR.sub("", str(text)).replace("\r\n", "\n")
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), plain_text)
+
+
+_UNITS_OF_TIME = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+
+
+def nanoseconds(value: float | None) -> str:
+    """Write nanoseconds in the largest unit below a minute that leaves at least 1: 1500000 is "1.5 ms"."""
+    if value is None:
+        return NOTHING
+    if value >= 60e9:
+        return duration(value / 1e9)
+    size, unit = next(((size, unit) for size, unit in _UNITS_OF_TIME if value >= size), (1, "ns"))
+    return f"{short_number(value / size)} {unit}"
 
 
 def in_sentences(*parts: str) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from django.http import HttpRequest
-from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext as _
 from ninja import Query, Router, Schema
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -16,13 +13,11 @@ from typing_extensions import TypedDict
 from quarterdeck.api.auth import identify
 from quarterdeck.api.routers.items import find
 from quarterdeck.api.shapes import Id, Line, moment
+from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
-from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry import queries
 
 router = Router()
-_RELATIVE = re.compile(r"(\d{1,6})([smhdw])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 # About as many as a chart of usual width has columns.
 _USUAL_POINTS = 360
 
@@ -72,20 +67,6 @@ class ChartRow(Schema):
     step_seconds: int
     resolution: str
     series: list[SeriesRow] = Field(default_factory=list)
-
-
-def _time(text: str, field: str, at: datetime) -> datetime:
-    """Return the time that "6h" (before `at`) or "2026-05-01T12:00:00Z" means. Raises BadInput."""
-    relative = _RELATIVE.fullmatch(text.lstrip("-"))
-    try:
-        found = at - timedelta(seconds=int(relative[1]) * _SECONDS[relative[2]]) if relative else parse_datetime(text)
-    except (ValueError, OverflowError):
-        found = None
-    if found is None:
-        raise BadInput(
-            _('"%(text)s" is no time') % {"text": text[:60]}, hint=_("write 30m, 6h, 7d or ISO 8601"), field=field
-        )
-    return found if found.tzinfo else found.replace(tzinfo=at.tzinfo)
 
 
 def _step(since: datetime, until: datetime) -> int:
@@ -143,7 +124,7 @@ def chart(
 ) -> dict[str, Any]:
     """Answer the series of one metric of an item. `since` and `until` are 30m, 6h, 7d ago or ISO 8601."""
     actor, at = identify(request), now()
-    start, end = _time(since, "since", at), _time(until, "until", at) if until else at
+    start, end = at_time(since, "since", at), at_time(until, "until", at) if until else at
     groups = None if by is None else [label.strip() for label in by.split(",") if label.strip()]
     step = step_seconds or _step(start, end)
     found = queries.chart(actor, find(actor, item_id), metric, start, end, step, groups, aggregate=aggregate)

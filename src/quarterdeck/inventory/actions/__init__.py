@@ -1,7 +1,7 @@
 """What people, tokens and schedules do with the inventory. Every function checks, audits and is one transaction."""
 
 from quarterdeck.inventory.actions.apply import CHUNK_ROWS, apply
-from quarterdeck.inventory.actions.claiming import UNCLAIMED, adopt, ignore
+from quarterdeck.inventory.actions.claiming import UNCLAIMED, adopt, ignore, is_unclaimed
 from quarterdeck.inventory.actions.drifting import accept_drift, acknowledge_drift, reveal_secret
 from quarterdeck.inventory.actions.items import (
     Bulk,
@@ -47,6 +47,7 @@ __all__ = [
     "export_types",
     "ignore",
     "import_types",
+    "is_unclaimed",
     "merge",
     "note_sync",
     "propose",

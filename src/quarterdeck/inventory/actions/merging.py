@@ -12,6 +12,7 @@ from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, NotFound
+from quarterdeck.inventory.actions.claiming import is_unclaimed
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Identity, Item, Lifecycle, Merge, MergeProposal, Observation, Relation
 from quarterdeck.inventory.writing.drafts import Draft, Pen, drafts_of, new_draft
@@ -92,6 +93,9 @@ def _move_over(keep: Item, other: Item) -> dict[str, object]:
         "lifecycle": other.lifecycle,
     }
     keep.desired = {**other.desired, **keep.desired}
+    if is_unclaimed(keep) != is_unclaimed(other):
+        # Somebody has said what one of them is, so it is known of both: the sender's label does not come along.
+        keep.desired["label.claim"] = None
     other.desired = {}
     other.merged_into = keep
     keep.save(update_fields=["desired"])

@@ -43,18 +43,18 @@ def _field_change(request: PageRequest) -> dict[str, Any]:
     return {code: typed_value(specs[0] if specs else None, request.POST.get("value", ""))}
 
 
-def _offer_undo(request: PageRequest, done: actions.Bulk, *, is_trash: bool = False) -> None:
-    """Let the next list say what was done, with a button that takes it back."""
+def _offer_undo(request: PageRequest, done: actions.Bulk, what: str = "changed") -> None:
+    """Let the next page say what was done ("changed", "trashed", "adopted"), with a button that takes it back."""
     if done.change_set_id is None:
         messages.info(request, _("Nothing had to be changed."))
         return
-    request.session["undo"] = {"change_set": done.change_set_id, "count": done.count, "is_trash": is_trash}
+    request.session["undo"] = {"change_set": done.change_set_id, "count": done.count, "what": what}
 
 
 @require_POST
 @page("inventory.view")
 def bulk(request: PageRequest) -> HttpResponse:
-    """Set a field or a label, put into the trash, restore or purge. The actions check the rights."""
+    """Set a field or a label, trash, restore, purge, adopt or ignore. The actions check the rights."""
     target = target_of(request)
     operation = request.POST.get("operation", "")
     reason = request.POST.get("reason", "")
@@ -62,7 +62,11 @@ def bulk(request: PageRequest) -> HttpResponse:
         changes = _field_change(request) if operation == "field" else _label_change(request)
         _offer_undo(request, actions.bulk_update(request.actor, target, changes, reason=reason))
     elif operation == "trash":
-        _offer_undo(request, actions.trash(request.actor, target, reason=reason), is_trash=True)
+        _offer_undo(request, actions.trash(request.actor, target, reason=reason), "trashed")
+    elif operation == "adopt":
+        _offer_undo(request, actions.adopt(request.actor, target, reason=reason), "adopted")
+    elif operation == "ignore":
+        _offer_undo(request, actions.ignore(request.actor, target, reason=reason), "trashed")
     elif operation == "restore":
         done = actions.restore(request.actor, target)
         messages.success(request, _("Restored: %(items)s.") % {"items": how_many_items(done.count)})
@@ -70,5 +74,5 @@ def bulk(request: PageRequest) -> HttpResponse:
         count = actions.purge(request.actor, target)
         messages.success(request, _("Deleted for ever: %(items)s.") % {"items": how_many_items(count)})
     else:
-        raise BadInput(_("There is no such operation."), hint="field, label, trash, restore, purge")
+        raise BadInput(_("There is no such operation."), hint="field, label, trash, restore, purge, adopt, ignore")
     return HttpResponseRedirect(next_of(request, reverse("web:items")))

@@ -9,13 +9,24 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import may
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.actions import UNCLAIMED, is_unclaimed
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, Lifecycle
 from quarterdeck.web.pages import PageRequest
 
+# What a sender of telemetry can be; see monitoring/senders.
+SENDING_TYPES = frozenset({"host", "container", "service"})
+
 
 def _open_differences(request: PageRequest, item: Item) -> int:
     return queries.drift(request.actor, f"id:{item.pk} lifecycle:*").count()
+
+
+def _hidden(request: PageRequest, item: Item) -> set[str]:
+    """Return the tabs that the actor may not open, or that say nothing of such an item."""
+    if not may(request.actor, "telemetry.query", item):
+        return {"metrics", "logs", "requests"}
+    return set() if catalogue().by_id[item.type_id].code in SENDING_TYPES else {"logs", "requests"}
 
 
 def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]:
@@ -23,15 +34,18 @@ def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]
     rows = [
         ("summary", _("Summary"), "web:item", "id", 0),
         ("metrics", _("Metrics"), "web:item_metrics", "chart-line", 0),
+        ("logs", _("Logs"), "web:item_logs", "file-text", 0),
+        ("requests", _("Requests"), "web:item_requests", "route", 0),
         ("relations", _("Relations"), "web:item_relations", "affiliate", 0),
         ("history", _("History"), "web:item_history", "history", 0),
         ("timeline", _("Timeline"), "web:item_timeline", "calendar-event", 0),
         ("sources", _("Sources"), "web:item_sources", "database-import", _open_differences(request, item)),
     ]
+    hidden = _hidden(request, item)
     return [
         {"title": title, "url": reverse(name, args=[item.pk]), "icon": icon, "count": count, "current": code == current}
         for code, title, name, icon, count in rows
-        if code != "metrics" or may(request.actor, "telemetry.query", item)
+        if code not in hidden
     ]
 
 
@@ -42,6 +56,9 @@ def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
         "spec": catalogue().by_id[item.type_id],
         "tabs": tabs(request, item, current),
         "is_active": item.lifecycle == Lifecycle.ACTIVE,
+        "is_unclaimed": is_unclaimed(item),
+        "unclaimed_query": UNCLAIMED,
+        "undo": request.session.pop("undo", None),
         "is_trashed": item.lifecycle == Lifecycle.TRASHED,
         "may_edit": may(request.actor, "inventory.edit", item),
         "may_delete": may(request.actor, "inventory.delete", item),

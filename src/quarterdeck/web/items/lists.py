@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from quarterdeck.access.checks import may, visible
 from quarterdeck.core.errors import BadInput, BadQuery
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.actions import UNCLAIMED, is_unclaimed
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.detect import formats
 from quarterdeck.inventory.exchange.exporting import export as write_export
@@ -53,6 +54,8 @@ def items(request: PageRequest) -> HttpResponse:
         "may": {verb: may(request.actor, f"inventory.{verb}") for verb in ("edit", "delete", "export", "import")},
         "is_plain": not found.query and not found.view and not request.GET.get("after"),
         "undo": request.session.pop("undo", None),
+        "unclaimed_query": UNCLAIMED,
+        "has_unclaimed": any(map(is_unclaimed, found.items)),
     }
     return render(request, "web/items/list.html", context, status=400 if found.error else 200)
 
@@ -125,12 +128,13 @@ def export(request: PageRequest) -> FileResponse:
 @require_GET
 @page("inventory.view")
 def pick(request: PageRequest) -> HttpResponse:
-    """Items whose name begins like what was typed, as radio buttons named `?name=`."""
+    """Items whose name begins like what was typed, as radio buttons named `?name=`; with `?type=` of that type only."""
     text = request.GET.get("text", "").strip()
     without = request.GET.get("without", "")
-    found = (
-        [item for item in queries.search(request.actor, text, PICKED + 1) if str(item.pk) != without] if text else []
-    )
+    kind = request.GET.get("type", "")
+    # Looked at further than shown, since what is of another type does not count.
+    rows = queries.search(request.actor, text, 100 if kind else PICKED + 1) if text else []
+    found = [item for item in rows if str(item.pk) != without and kind in ("", item.type.code)]
     context = {
         "found": found[:PICKED],
         "name": request.GET.get("name", "target"),

@@ -65,8 +65,11 @@ def decide(request: PageRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page("inventory.merge")
 def merge(request: PageRequest, pk: int) -> HttpResponse:
-    """Choose the other item, look at what differs, merge. This item stays."""
+    """Choose the other item, look at what differs, merge. This item stays; with `?into=` it is the other one."""
     item = queries.get_item(request.actor, pk)
+    into = request.GET.get("into", "")
+    if into.isdecimal():
+        return HttpResponseRedirect(f"{reverse('web:item_merge', args=[int(into)])}?target={pk}")
     chosen = request.POST.get("target", "") or request.GET.get("target", "")
     other = queries.get_item(request.actor, int(chosen)) if chosen.isdecimal() else None
     if request.method == "POST":
@@ -76,7 +79,11 @@ def merge(request: PageRequest, pk: int) -> HttpResponse:
         messages.success(request, _('"%(name)s" is merged into this item.') % {"name": other.name})
         return HttpResponseRedirect(reverse("web:item", args=[pk]))
     context = head(request, item, "summary")
-    context |= {"other": other, "rows": compared(context["spec"], item, other) if other else []}
+    context |= {
+        "is_into": "into" in request.GET,
+        "other": other,
+        "rows": compared(context["spec"], item, other) if other else [],
+    }
     return render(request, "web/items/merge.html", context)
 
 

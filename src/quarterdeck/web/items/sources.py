@@ -12,10 +12,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from quarterdeck.core.errors import BadInput, NotFound
+from quarterdeck.access.checks import may
+from quarterdeck.core.errors import BadInput, NotFound, Unavailable
 from quarterdeck.inventory import actions, queries
 from quarterdeck.inventory.catalogue import TypeSpec, catalogue
 from quarterdeck.inventory.models import Drift, Item, Observation
+from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.web.differences import Part, difference
 from quarterdeck.web.formatting import plain
 from quarterdeck.web.forms import next_of
@@ -73,6 +75,16 @@ def with_parts(rows: list[Drift]) -> list[tuple[Drift, str, list[Part]]]:
     return result
 
 
+def _senders(request: PageRequest, item: Item) -> dict[str, Any]:
+    """Return who sends telemetry for the item, or why that is not known now."""
+    if not may(request.actor, "telemetry.query", item):
+        return {}
+    try:
+        return {"senders": telemetry.senders(request.actor, item)}
+    except Unavailable as error:
+        return {"senders_unavailable": error}
+
+
 @require_GET
 @page("inventory.view")
 def sources(request: PageRequest, pk: int) -> HttpResponse:
@@ -86,6 +98,7 @@ def sources(request: PageRequest, pk: int) -> HttpResponse:
         "drifts": with_parts(drifts),
         "merges": list(queries.merges(request.actor).filter(kept=item, undone_at=None).select_related("other")),
     }
+    context |= _senders(request, item)
     return render(request, "web/items/sources.html", context)
 
 

@@ -2,7 +2,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.items import bulk, changes, charts, editing, lists, merging, related, saved, sources, views
+from quarterdeck.web.items import (
+    bulk,
+    changes,
+    charts,
+    editing,
+    lists,
+    merging,
+    related,
+    saved,
+    sources,
+    telemetry,
+    views,
+)
 
 urlpatterns = [
     path("items", lists.items, name="items"),
@@ -25,6 +37,9 @@ urlpatterns = [
     path("items/<int:pk>", views.summary, name="item"),
     path("items/<int:pk>/metrics", charts.metrics, name="item_metrics"),
     path("items/<int:pk>/charts/<slug:name>", charts.chart, name="item_chart"),
+    path("items/<int:pk>/logs", telemetry.logs, name="item_logs"),
+    path("items/<int:pk>/requests", telemetry.requests, name="item_requests"),
+    path("items/<int:pk>/requests/<slug:name>", telemetry.request_chart, name="item_request_chart"),
     path("items/<int:pk>/relations", related.relations, name="item_relations"),
     path("items/<int:pk>/relations/add", related.add, name="item_relate"),
     path("items/<int:pk>/relations/remove", related.remove, name="item_unrelate"),

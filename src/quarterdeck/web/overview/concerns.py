@@ -16,6 +16,7 @@ from quarterdeck.access.checks import may
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.actions import UNCLAIMED
 from quarterdeck.inventory.models import SyncRun
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.web.pages import PageRequest
@@ -60,6 +61,16 @@ def _inventory(actor: Actor) -> Iterator[Concern]:
             missing,
         )
         yield Concern("warn", "question-mark", text, list_of("lifecycle:missing"))
+    if unclaimed := queries.items(actor, UNCLAIMED).count():
+        text = _counted(
+            ngettext(
+                "%(count)s sender is not claimed yet: adopt, ignore or merge it",
+                "%(count)s senders are not claimed yet: adopt, ignore or merge them",
+                unclaimed,
+            ),
+            unclaimed,
+        )
+        yield Concern("info", "question-mark", text, list_of(UNCLAIMED))
     if drifting := queries.drift(actor).count():
         text = _counted(
             ngettext("%(count)s value differs from the wish", "%(count)s values differ from the wish", drifting),

@@ -16,6 +16,7 @@ from quarterdeck.access.checks import may
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.actions import UNCLAIMED
 from quarterdeck.telemetry.loading import receivers
 from quarterdeck.web.navigation import entries_for
 
@@ -81,6 +82,12 @@ def _actions(actor: Actor, text: str, limit: int) -> list[Hit]:
         (_("New intake key"), reverse("web:intake_key_new"), "key", "telemetry.keys"),
         (_("Rules of redaction"), reverse("web:intake_rules"), "eye-off", "telemetry.keys"),
         (_("Dead letters"), reverse("web:intake_dead"), "mail-x", "telemetry.intake"),
+        (
+            _("Unclaimed senders"),
+            f"{reverse('web:items')}?{urlencode({'q': UNCLAIMED})}",
+            "question-mark",
+            "inventory.view",
+        ),
     ]
     return [Hit(title, url, icon) for title, url, icon, verb in every if _matches(text, title) and may(actor, verb)][
         :limit
