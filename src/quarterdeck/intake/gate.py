@@ -18,9 +18,12 @@ _FULL_RETRY_SECONDS = 5
 class Busy(Refused):
     """Not now: the sender is over its rate, or the spool is full. It should come back after `retry_after_seconds`."""
 
-    def __init__(self, message: str, *, reason: str, status: int, retry_after_seconds: int) -> None:
+    def __init__(
+        self, message: str, *, reason: str, status: int, retry_after_seconds: int, streams: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message, reason=reason, status=status)
         self.retry_after_seconds = retry_after_seconds
+        self.streams = streams
 
 
 class Gate:
@@ -31,10 +34,10 @@ class Gate:
         self.keyring = keyring
         self.counters = counters
 
-    def admit(self, protocol: str, secret: str, address: str) -> Key:
-        """Return the sender's key. Raises Refused; refusals are counted."""
+    def admit(self, protocol: str, secret: str, address: str, *, is_forced: bool = False) -> Key:
+        """Return the sender's key, as Keyring.find does. Raises Refused; refusals are counted."""
         try:
-            return self.keyring.find(protocol, secret, address)
+            return self.keyring.find(protocol, secret, address, is_forced=is_forced)
         except Refused as error:
             self.refused(protocol, 0, {error.reason: 1})
             raise
@@ -47,14 +50,14 @@ class Gate:
         if wait:
             self.refused(protocol, key.id, {"rate": records})
             message = f'key "{key.name}" may send {key.records_per_second} records a second'
-            raise Busy(message, reason="rate", status=429, retry_after_seconds=wait)
+            raise Busy(message, reason="rate", status=429, retry_after_seconds=wait, streams=_streams(frames))
         received_ms = time.time_ns() // 1_000_000
         entries = [Entry(protocol, key.id, received_ms, frame) for frame in frames]
         try:
             kept = self.spool.append(entries)
         except SpoolFull as error:
             self.refused(protocol, key.id, {"spool_full": records})
-            raise busy(error) from error
+            raise busy(error, frames) from error
         kept.add_done_callback(lambda future: self._count(future, entries))
         return kept
 
@@ -78,5 +81,15 @@ class Gate:
         self.counters.refused(protocol, key, reasons)
 
 
-def busy(error: SpoolFull) -> Busy:
-    return Busy(error.message, reason="spool_full", status=503, retry_after_seconds=_FULL_RETRY_SECONDS)
+def busy(error: SpoolFull, frames: Sequence[Frame]) -> Busy:
+    return Busy(
+        error.message,
+        reason="spool_full",
+        status=503,
+        retry_after_seconds=_FULL_RETRY_SECONDS,
+        streams=_streams(frames),
+    )
+
+
+def _streams(frames: Sequence[Frame]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(frame.stream for frame in frames))

@@ -7,6 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -156,34 +157,48 @@ class Application:
     async def _take(self, place: _Place, request: Request, receive: Receive) -> Answer:
         gate, protocol = self._gate, place.protocol
         key = OPEN if place.route.is_probe else self._admit_early(place, request)
-        try:
-            body = await _body(receive, self._body_max_bytes)
-            request = replace(request, body=await self._decoded(request, body))
-            if key is None:
-                # The key is in the body (Sentry's envelopes can carry it there).
-                key = gate.admit(protocol, place.receiver.credential(request) or secret_of(request), request.peer)
-            request = replace(request, key=key.id)
-            taken = await _in_thread_if_large(place.route.take, request)
-        except Busy:
-            raise
-        except Refused as error:
-            gate.refused(protocol, key.id if key else 0, {error.reason: 1})
-            raise
+        with self._counted(protocol, key):
+            body = await _body(receive, _lower(self._body_max_bytes, place.receiver.body_max_bytes))
+            limit = _lower(self._content_max_bytes, place.receiver.content_max_bytes)
+            request = replace(request, body=await _decoded(request, body, limit))
+        if key is None:
+            # The key is in the body (Sentry's envelopes can carry it there).
+            key = self._admit(place, request, place.receiver.credential(request) or secret_of(request))
+        with self._counted(protocol, key):
+            taken = await _in_thread_if_large(place.route.take, replace(request, key=key.id))
         await deliver(gate, protocol, key, taken)
         return taken.answer or Answer()
+
+    @contextmanager
+    def _counted(self, protocol: str, key: Key | None) -> Iterator[None]:
+        """Count what is refused in the block."""
+        try:
+            yield
+        except Refused as error:
+            self._gate.refused(protocol, key.id if key else 0, {error.reason: 1})
+            raise
 
     def _admit_early(self, place: _Place, request: Request) -> Key | None:
         """Return the key when the head tells it; a stranger's body is not read. None: it may be in the body."""
         secret = place.receiver.credential(request) or secret_of(request)
         if not secret and place.receiver.key_in_body:
             return None
-        return self._gate.admit(place.protocol, secret, request.peer)
+        return self._admit(place, request, secret)
 
-    async def _decoded(self, request: Request, body: bytes) -> bytes:
-        encoding = request.headers.get("content-encoding", "")
-        if len(body) > _THREAD_BYTES:
-            return await asyncio.to_thread(decode, body, encoding, self._content_max_bytes)
-        return decode(body, encoding, self._content_max_bytes)
+    def _admit(self, place: _Place, request: Request, secret: str) -> Key:
+        return self._gate.admit(place.protocol, secret, request.peer, is_forced=place.receiver.key_is_forced)
+
+
+def _lower(limit: int, own: int) -> int:
+    """Return the intake's limit, or the receiver's own where that is lower; 0 is none."""
+    return min(limit, own) if own else limit
+
+
+async def _decoded(request: Request, body: bytes, limit: int) -> bytes:
+    encoding = request.headers.get("content-encoding", "")
+    if len(body) > _THREAD_BYTES:
+        return await asyncio.to_thread(decode, body, encoding, limit)
+    return decode(body, encoding, limit)
 
 
 async def _in_thread_if_large(take: Callable[[Request], Taken], request: Request) -> Taken:
@@ -201,12 +216,12 @@ async def deliver(gate: Gate, protocol: str, key: Key, taken: Taken) -> None:
     try:
         await asyncio.wrap_future(gate.keep(protocol, key, taken.frames))
     except SpoolFull as error:
-        raise busy(error) from error
+        raise busy(error, taken.frames) from error
 
 
 def _problem_of(receiver: Receiver, error: Refused) -> Answer:
-    after = error.retry_after_seconds if isinstance(error, Busy) else 0
-    answer = receiver.problem(Problem(error.status, error.message, error.reason, after))
+    after, streams = (error.retry_after_seconds, error.streams) if isinstance(error, Busy) else (0, ())
+    answer = receiver.problem(Problem(error.status, error.message, error.reason, after, streams))
     if after:
         return replace(answer, headers={"retry-after": str(after), **answer.headers})
     return answer

@@ -33,6 +33,7 @@ class Key:
     networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     records_per_second: int
     records_per_day: int = 0
+    is_revoked: bool = False
 
 
 # Loopback without a key: everything, nothing added.
@@ -44,18 +45,21 @@ def digest(plain: str) -> str:
 
 
 class Keyring:
-    """Finds and checks keys. `read` returns all that are not revoked."""
+    """Finds and checks keys. `read` returns all that were ever made."""
 
     def __init__(self, read: Callable[[], Sequence[Key]], *, is_loopback_open: bool) -> None:
         self._read = read
         self._is_loopback_open = is_loopback_open
         self._by_digest: dict[str, Key] = {}
         self._by_id: dict[int, Key] = {}
+        self._revoked: frozenset[str] = frozenset()
         self._buckets: dict[int, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def refresh(self) -> None:
-        keys = self._read()
+        found = self._read()
+        keys = [key for key in found if not key.is_revoked]
+        self._revoked = frozenset(key.digest for key in found if key.is_revoked)
         self._by_digest = {key.digest: key for key in keys}
         self._by_id = {key.id: key for key in keys}
 
@@ -63,31 +67,34 @@ class Keyring:
         found = self._by_id.get(key)
         return found.labels if found else {}
 
-    def find(self, protocol: str, secret: str, address: str) -> Key:
-        """Return the key of a sender: by its secret, else by its network, else loopback's. Raises Refused."""
-        if secret:
-            key = self._by_digest.get(digest(secret))
-            if key is None:
-                raise Refused("the intake key is unknown or revoked", reason="bad_key", status=401)
-        else:
+    def find(self, protocol: str, secret: str, address: str, *, is_forced: bool = False) -> Key:
+        """Return the key of a sender: by its secret, else by its network, else loopback's. Raises Refused.
+
+        With `is_forced` the sender had to give a key, so one that was never issued is looked upon as none.
+        """
+        key = self._by_digest.get(digest(secret)) if secret else self._of_network(address)
+        if key is None and is_forced and digest(secret) not in self._revoked:
             key = self._of_network(address)
+        if key is None and secret:
+            raise Refused("the intake key is unknown or revoked", reason="bad_key", status=401)
+        if key is None:
+            raise Refused("an intake key is needed; make one with `qd keys create`", reason="no_key", status=401)
         if key.protocols and protocol not in key.protocols:
             raise Refused(f'key "{key.name}" is not for {protocol}', reason="not_allowed", status=403)
         return key
 
-    def _of_network(self, address: str) -> Key:
+    def _of_network(self, address: str) -> Key | None:
+        """Return what lets in a sender without a key: the key of its network, else loopback's; None for nothing."""
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:
-            raise Refused("an intake key is needed", reason="no_key", status=401) from None
+            return None
         if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
             ip = ip.ipv4_mapped
         for key in self._by_id.values():
             if any(ip in network for network in key.networks):
                 return key
-        if ip.is_loopback and self._is_loopback_open:
-            return OPEN
-        raise Refused("an intake key is needed; make one with `qd keys create`", reason="no_key", status=401)
+        return OPEN if ip.is_loopback and self._is_loopback_open else None
 
     def wait_seconds(self, key: Key, records: int) -> int:
         """Take `records` out of the key's allowance; return 0, or how many seconds the sender has to wait instead."""

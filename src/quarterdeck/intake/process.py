@@ -154,6 +154,7 @@ def _read_keys() -> Sequence[Key]:
             tuple(ipaddress.ip_network(network) for network in key.networks),
             key.records_per_second,
             key.records_per_day,
+            is_revoked=key.revoked_at is not None,
         )
-        for key in IntakeKey.objects.filter(revoked_at=None)
+        for key in IntakeKey.objects.all()
     ]

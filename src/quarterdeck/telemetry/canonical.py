@@ -54,7 +54,10 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class SpanRow:
-    """One span; ids in hex (32 and 16 digits, `parent_id` "" for a root), `events` is `[(ts_ns, name, attributes)]`."""
+    """One span; ids in hex (32 and 16 digits, `parent_id` "" for a root), `events` is `[(ts_ns, name, attributes)]`.
+
+    `links` is `[(trace_id, span_id)]`.
+    """
 
     trace_id: str
     span_id: str
@@ -72,6 +75,7 @@ class SpanRow:
     attributes: Mapping[str, str] = field(default_factory=dict)
     resource: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[tuple[int, str, Mapping[str, str]]] = ()
+    links: Sequence[tuple[str, str]] = ()
     sender: Sender = NOBODY
 
 
@@ -162,6 +166,7 @@ def frame_of_spans(rows: Sequence[SpanRow]) -> Frame:
                 row.attributes,
                 row.resource,
                 row.events,
+                row.links,
             )
         )
         for row in rows
@@ -197,13 +202,15 @@ def _streams() -> dict[str, Stream]:
         format=_FORMAT,
         structure=f"{sender}, at Int64, duration_ns UInt64, trace String, span String, parent String, service String,"
         " name String, kind String, is_error Bool, status_message String, host String, version String, env String,"
-        f" attributes {_MAP}, resource {_MAP}, happened Array(Tuple(Int64, String, {_MAP}))",
-        select="SELECT * EXCEPT (at, trace, span, parent, happened), fromUnixTimestamp64Nano(at, 'UTC') AS ts,"
+        f" attributes {_MAP}, resource {_MAP}, happened Array(Tuple(Int64, String, {_MAP})),"
+        " linked Array(Tuple(String, String))",
+        select="SELECT * EXCEPT (at, trace, span, parent, happened, linked), fromUnixTimestamp64Nano(at, 'UTC') AS ts,"
         " toFixedString(unhex(substring(trace, 1, 32)), 16) AS trace_id,"
         " toFixedString(unhex(substring(span, 1, 16)), 8) AS span_id,"
         " toFixedString(unhex(substring(parent, 1, 16)), 8) AS parent_id,"
         " arrayMap(e -> (fromUnixTimestamp64Nano(e.1, 'UTC'), e.2, e.3), happened) AS events,"
-        " CAST([], 'Array(Tuple(FixedString(16), FixedString(8)))') AS links FROM {input}",
+        " arrayMap(l -> (toFixedString(unhex(substring(l.1, 1, 32)), 16),"
+        " toFixedString(unhex(substring(l.2, 1, 16)), 8)), linked) AS links FROM {input}",
         has_ids=True,
     )
     return {METRICS: metrics, LOGS: logs, SPANS: spans}

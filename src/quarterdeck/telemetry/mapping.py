@@ -71,35 +71,40 @@ def _any_of(rules: Sequence[Rule]) -> str:
     return "|".join(f"(?:{rule.pattern})" for rule in rules)
 
 
-def _redacted(text: str, rules: Sequence[Rule]) -> str:
+def matches(text: str, rules: Sequence[Rule]) -> str:
+    """Return SQL: whether one of the rules (at least one) has something to replace in `text`."""
+    return f"match({text}, {quoted(_any_of(rules))})"
+
+
+def redacted(text: str, rules: Sequence[Rule]) -> str:
+    """Return SQL: `text` without what the rules take out."""
     if not rules:
         return text
     replaced = text
     for rule in rules:
         replaced = f"replaceRegexpAll({replaced}, {quoted(rule.pattern)}, {quoted(rule.replacement)})"
-    return f"if(match({text}, {quoted(_any_of(rules))}), {replaced}, {text})"
+    return f"if({matches(text, rules)}, {replaced}, {text})"
 
 
-def _rules_hit(text: str, rules: Sequence[Rule]) -> str:
+def rules_hit(text: str, rules: Sequence[Rule]) -> str:
     """SQL: the names of the rules that match. Each is tried only where one of them does."""
     if not rules:
         return "CAST([], 'Array(String)')"
     each = ", ".join(f"if(match({text}, {quoted(rule.pattern)}), {quoted(rule.name)}, '')" for rule in rules)
-    return (
-        f"if(match({text}, {quoted(_any_of(rules))}), arrayFilter(r -> r != '', [{each}]), CAST([], 'Array(String)'))"
-    )
+    return f"if({matches(text, rules)}, arrayFilter(r -> r != '', [{each}]), CAST([], 'Array(String)'))"
 
 
 def _redacted_map(attributes: str, rules: Sequence[Rule]) -> str:
-    return f"mapApply((k, v) -> (k, {_redacted('v', rules)}), {attributes})"
+    return f"mapApply((k, v) -> (k, {redacted('v', rules)}), {attributes})"
 
 
 def redaction_of(text: str, rules: Sequence[Rule]) -> tuple[str, str]:
     """Return SQL for the expression `text` after redaction, and for the names of the rules that match it."""
-    return _redacted(text, rules), _rules_hit(text, rules)
+    return redacted(text, rules), rules_hit(text, rules)
 
 
-def _timely(ts: str) -> str:
+def timely(ts: str) -> str:
+    """Return SQL: the time `ts`, or that of arrival where the sender's clock is wrong."""
     return (
         f"if({ts} > subtractDays({{received:DateTime64(3)}}, {OLDEST_DAYS})"
         f" AND {ts} < addHours({{received:DateTime64(3)}}, {NEWEST_HOURS}),"
@@ -107,7 +112,7 @@ def _timely(ts: str) -> str:
     )
 
 
-_COMMON = {
+COMMON = {
     "protocol": "{protocol:String}",
     "key": "{key:UInt32}",
     "received": "{received:DateTime64(3)}",
@@ -123,7 +128,7 @@ def _metrics(rules: Sequence[Rule]) -> dict[str, str]:
     are_timely = f"arrayMin(timestamps) > {oldest} AND arrayMax(timestamps) < {newest}"
     is_timely = f"t > {oldest} AND t < {newest}"
     return {
-        **_COMMON,
+        **COMMON,
         **_SENDER,
         "metric_name": "metric_name",
         "labels": f"if(empty({{labels:Map(String, String)}}), labels, {keys})",
@@ -137,14 +142,14 @@ def _logs(rules: Sequence[Rule]) -> dict[str, str]:
     # Values of attributes are looked at together with the message: one pass of the matcher for each line.
     text = "concat(message, '\\n', arrayStringConcat(mapValues(attributes), '\\n'))"
     return {
-        **_COMMON,
+        **COMMON,
         **_SENDER,
         **kept,
-        "ts": _timely("ts"),
-        "message": _redacted("message", rules),
+        "ts": timely("ts"),
+        "message": redacted("message", rules),
         "attributes": f"if(empty(redacted), attributes, {_redacted_map('attributes', rules)})",
         "resource": _LABELLED,
-        "redacted": _rules_hit(text, rules),
+        "redacted": rules_hit(text, rules),
     }
 
 
@@ -155,14 +160,14 @@ def _spans(rules: Sequence[Rule]) -> dict[str, str]:
     )  # fmt: skip
     text = "concat(status_message, '\\n', arrayStringConcat(mapValues(attributes), '\\n'))"
     return {
-        **_COMMON,
+        **COMMON,
         **_SENDER,
         **{name: name for name in kept},
-        "ts": _timely("ts"),
-        "status_message": _redacted("status_message", rules),
+        "ts": timely("ts"),
+        "status_message": redacted("status_message", rules),
         "attributes": f"if(empty(redacted), attributes, {_redacted_map('attributes', rules)})",
         "resource": _LABELLED,
-        "redacted": _rules_hit(text, rules),
+        "redacted": rules_hit(text, rules),
     }
 
 
@@ -179,9 +184,9 @@ def insert_statement(stream: Stream, rules: Sequence[Rule], file: str = "") -> s
     source = f"file({quoted(file)}, {quoted(stream.format)}, {structure})" if file else f"input({structure})"
     inner = stream.select.replace("{input}", source)
     behind = "" if file else f" FORMAT {stream.format}"
-    build = _TABLES.get(stream.table)
+    build = stream.columns or _TABLES.get(stream.table)
     if build is None:
-        common = ", ".join(f"{value} AS {name}" for name, value in _COMMON.items())
+        common = ", ".join(f"{value} AS {name}" for name, value in COMMON.items())
         return f"INSERT INTO {stream.table} SELECT {common}, * FROM ({inner}){behind}"
     columns = build(rules)
     names = ", ".join(columns)

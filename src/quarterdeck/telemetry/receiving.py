@@ -25,6 +25,8 @@ class Stream:
     the key) and the functions of `telemetry.functions`. `delimiter` says how frames are joined: "varint" writes the
     length before each (ClickHouse's `Protobuf`), "line" ends each with a newline. `proto` and `message` are the schema
     of a protobuf format. With `has_ids` the same bytes sent again count once, because the sender gives ids or times.
+    `columns` is for a table of the receiver's own: it gets the rules of redaction (`mapping.Rule`) and returns
+    `{"column": "SQL on the columns of select"}`.
     """
 
     table: str
@@ -36,6 +38,7 @@ class Stream:
     message: str = ""
     has_ids: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    columns: Callable[[Sequence[Any]], Mapping[str, str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a request was not taken, for the receiver to say in its protocol's way; `status` is HTTP's."""
+    """Why a request was not taken, for the receiver to say in its protocol's way; `status` is HTTP's.
+
+    `streams` are those whose frames would have been kept, where the request was understood.
+    """
 
     status: int
     message: str
     reason: str
     retry_after_seconds: int = 0
+    streams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +230,12 @@ def problem_as_json(problem: Problem) -> Answer:
 @dataclass(frozen=True, slots=True)
 class Receiver:
     """A protocol. `credential` finds the intake key in a request that carries it in a way of its own ("" for none);
-    with `key_in_body` it is asked again once the body is there, when the head told no key.
+    with `key_in_body` it is asked again once the body is there, when the head told no key. With `key_is_forced` clients
+    cannot do without one: where no key is needed, one that was never issued counts as none.
 
     `http_setting` names the option with the address of a port of its own for the routes, which all are on the intake's
     common port as well. `selections(settings)` are the inventory queries that its sessions ask their peer for.
+    `body_max_bytes` and `content_max_bytes` (decompressed) lower the intake's own limits, 0 keeps them.
     """
 
     title: str
@@ -241,3 +250,6 @@ class Receiver:
     credential: Callable[[Request], str] = no_credential
     key_in_body: bool = False
     selections: Callable[[Mapping[str, Any]], Sequence[str]] = no_selections
+    key_is_forced: bool = False
+    body_max_bytes: int = 0
+    content_max_bytes: int = 0
