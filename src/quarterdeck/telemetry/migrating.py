@@ -36,6 +36,12 @@ RETENTION = {
     "traces": "traces_retention_days",
     "red_1m": "red_retention_days",
     "edges_1m": "red_retention_days",
+    "error_events": "errors_retention_days",
+    "error_attachments": "errors_retention_days",
+    "release_sessions": "errors_retention_days",
+    "check_ins": "errors_retention_days",
+    "client_reports": "errors_retention_days",
+    "user_feedback": "errors_retention_days",
 }
 # ... and those that name what the former hold, which stay as long as the longest of them.
 _NAMES = dict.fromkeys(("series", "labels"), "metrics_1h_retention_days")
@@ -48,6 +54,12 @@ _TTL_BASE = {
     "traces": "toDateTime(start)",
     "red_1m": "ts",
     "edges_1m": "ts",
+    "error_events": "toDateTime(ts)",
+    "error_attachments": "received",
+    "release_sessions": "toDateTime(started)",
+    "check_ins": "toDateTime(ts)",
+    "client_reports": "toDateTime(ts)",
+    "user_feedback": "toDateTime(ts)",
 }
 
 
