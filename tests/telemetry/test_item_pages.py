@@ -24,7 +24,7 @@ from quarterdeck.telemetry.canonical import LogRow, Sender, SpanRow, frame_of_lo
 from quarterdeck.telemetry.loading import Origin
 from quarterdeck.telemetry.receiving import Frame
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 WEB = Sender("host", "web1", {"host.name": "web1"})
 HOSTILE = "<script>alert(1)</script>\x1b[31mred\x1b[0m\x1b[2J\x00\u202e"
 

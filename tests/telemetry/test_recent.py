@@ -23,7 +23,7 @@ from quarterdeck.telemetry.queries import logs, requests, senders, spans
 from quarterdeck.telemetry.receiving import Frame
 from quarterdeck.telemetry.requests import quantile
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 WEB = Sender("host", "web1", {"host.name": "web1"})
 SHOP = Sender("service", "shop", {"service.name": "shop"})
 HOSTILE = 'it\'s a \\ "shop"\t; DROP TABLE logs -- {services:Array(String)} 店'
