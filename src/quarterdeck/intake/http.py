@@ -19,6 +19,7 @@ from quarterdeck.core.names import did_you_mean
 from quarterdeck.intake.gate import Busy, Gate, busy
 from quarterdeck.intake.keyring import OPEN, Key
 from quarterdeck.intake.spool.writer import SpoolFull
+from quarterdeck.intake.states import States
 from quarterdeck.telemetry.decoding import decode
 from quarterdeck.telemetry.receiving import Answer, Problem, Receiver, Refused, Request, Route, Taken
 
@@ -66,12 +67,14 @@ class Routes:
                     self._fixed.setdefault(route.pattern, []).append(place)
         self._named.sort(key=lambda place: -len(place.route.pattern))
 
-    def at(self, path: str) -> Iterator[tuple[_Place, dict[str, str]]]:
-        """Yield the places of a path with what its pattern named."""
+    def at(self, path: str, raw: str) -> Iterator[tuple[_Place, dict[str, str]]]:
+        """Yield the places of a path with what its pattern named. `raw` is the path as it was sent: a %2F in a name is
+        no end of the name.
+        """
         for place in self._fixed.get(path, ()):
             yield place, {}
         for place in self._named:
-            match = place.pattern.match(path)
+            match = place.pattern.match(raw)
             if match:
                 yield place, {name: unquote(value) for name, value in match.groupdict().items()}
 
@@ -87,6 +90,7 @@ class Application:
         receivers: Mapping[str, Receiver],
         gate: Gate,
         pages: Mapping[str, OwnPage],
+        states: States,
         *,
         body_max_bytes: int,
         content_max_bytes: int,
@@ -95,6 +99,7 @@ class Application:
         self._routes = Routes(receivers)
         self._gate = gate
         self._pages = pages
+        self._states = states
         self._body_max_bytes = body_max_bytes
         self._content_max_bytes = content_max_bytes
         self._settings = settings or {}
@@ -104,7 +109,7 @@ class Application:
             return
         request = _request(scope)
         page = self._pages.get(scope["path"])
-        found = None if page else self._find(scope["path"], request.method)
+        found = None if page else self._find(scope, request.method)
         if isinstance(found, Answer):
             await _send(send, found, is_head=request.method == "HEAD")
         elif found is None:
@@ -124,8 +129,8 @@ class Application:
             return Answer(b"", error.status)
         return await asyncio.to_thread(page, replace(request, body=body))
 
-    def _find(self, path: str, method: str) -> tuple[_Place, dict[str, str]] | Answer | None:
-        places = list(self._routes.at(path))
+    def _find(self, scope: Scope, method: str) -> tuple[_Place, dict[str, str]] | Answer | None:
+        places = list(self._routes.at(scope["path"], scope["raw_path"].decode("latin-1")))
         for place, names in places:
             if method in place.route.methods:
                 return place, names
@@ -165,8 +170,10 @@ class Application:
             # The key is in the body (Sentry's envelopes can carry it there).
             key = self._admit(place, request, place.receiver.credential(request) or secret_of(request))
         with self._counted(protocol, key):
-            taken = await _in_thread_if_large(place.route.take, replace(request, key=key.id))
+            request = replace(request, key=key.id, state=self._states.of(protocol))
+            taken = await _in_thread_if_large(place.route.take, request)
         await deliver(gate, protocol, key, taken)
+        await self._states.save(protocol)
         return taken.answer or Answer()
 
     @contextmanager

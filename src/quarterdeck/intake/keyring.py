@@ -67,6 +67,10 @@ class Keyring:
         found = self._by_id.get(key)
         return found.labels if found else {}
 
+    def get(self, key: int) -> Key | None:
+        """Return the key with an id, None for one that is revoked; 0 is loopback's."""
+        return self._by_id.get(key) if key else OPEN
+
     def find(self, protocol: str, secret: str, address: str, *, is_forced: bool = False) -> Key:
         """Return the key of a sender: by its secret, else by its network, else loopback's. Raises Refused.
 

@@ -14,6 +14,7 @@ from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.serving import listen
 from quarterdeck.intake.gate import Gate
 from quarterdeck.intake.ports import Door, TcpPort, UdpPort
+from quarterdeck.intake.states import States
 from quarterdeck.telemetry.receiving import Receiver, nothing_selected
 
 log = logging.getLogger(__name__)
@@ -55,12 +56,14 @@ class Listeners:
         receivers: Mapping[str, Receiver],
         gate: Gate,
         settings: Mapping[str, Any],
+        states: States,
         application: Any,
         is_selected: Callable[[str, str], bool] = nothing_selected,
     ) -> None:
         self._settings = settings
         self._is_selected = is_selected
-        self._states: dict[str, dict[str, str]] = {}
+        self._states = states
+        self._shown: dict[str, dict[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._ports = list(self._all(receivers, gate, application))
 
@@ -71,11 +74,12 @@ class Listeners:
                 address = str(self._settings[listener.setting])
                 door = Door(protocol, listener, address)
                 if address and listener.transport == "udp":
-                    yield protocol, f"udp {address}", UdpPort(door, gate, self._settings)
+                    yield protocol, f"udp {address}", UdpPort(door, gate, self._settings, self._states)
                 elif address:
                     tls = self._tls() if listener.is_tls else None
                     kind = "tls" if listener.is_tls else "tcp"
-                    yield protocol, f"{kind} {address}", TcpPort(door, gate, self._settings, tls, self._is_selected)
+                    opened = TcpPort(door, gate, self._settings, self._states, tls, self._is_selected)
+                    yield protocol, f"{kind} {address}", opened
             if receiver.http_setting and (address := str(self._settings[receiver.http_setting])):
                 yield protocol, f"http {address}", _HttpPort(address, application)
         if address := str(self._settings["intake_grpc"]):
@@ -108,14 +112,14 @@ class Listeners:
                 await port.start()
             except (OSError, Unavailable) as error:
                 text = error.message if isinstance(error, Unavailable) else error.strerror or str(error)
-                if self._states.get(name, {}).get("problem") != text:
+                if self._shown.get(name, {}).get("problem") != text:
                     log.warning("%s: cannot listen on %s: %s", protocol, name, text)
-                self._states[name] = {"protocol": protocol, "problem": text}
+                self._shown[name] = {"protocol": protocol, "problem": text}
                 await asyncio.sleep(_AGAIN_SECONDS)
             else:
-                self._states[name] = {"protocol": protocol, "problem": ""}
+                self._shown[name] = {"protocol": protocol, "problem": ""}
                 return
 
     def shown(self) -> list[dict[str, str]]:
         """Return `[{"protocol", "address": "tcp 127.0.0.1:10051", "problem"}]`."""
-        return [{"address": name, **state} for name, state in sorted(self._states.items())]
+        return [{"address": name, **state} for name, state in sorted(self._shown.items())]

@@ -19,6 +19,7 @@ from quarterdeck.intake.gate import Busy, Gate
 from quarterdeck.intake.http import deliver
 from quarterdeck.intake.keyring import Key
 from quarterdeck.intake.spool.writer import SpoolFull
+from quarterdeck.intake.states import States
 from quarterdeck.telemetry.receiving import Frame, Listener, Peer, Problem, Refused, Taken, nothing_selected
 
 log = logging.getLogger(__name__)
@@ -63,11 +64,13 @@ class TcpPort:
         door: Door,
         gate: Gate,
         settings: Mapping[str, Any],
+        states: States,
         tls: ssl.SSLContext | None,
         is_selected: Callable[[str, str], bool] = nothing_selected,
     ) -> None:
         self._door, self._gate, self._settings, self._tls = door, gate, settings, tls
         self._is_selected = is_selected
+        self._state = states.of(door.protocol)
         self._server: asyncio.Server | None = None
         self._shared: dict[str, Any] = {}
         self._open = 0
@@ -113,7 +116,7 @@ class TcpPort:
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str) -> None:
         local = (writer.get_extra_info("sockname") or ("",))[0]
-        peer = Peer(address, key.id, now, self._settings, self._shared, self._is_selected, local)
+        peer = Peer(address, key.id, now, self._settings, self._shared, self._is_selected, local, self._state)
         session = self._door.listener.open(peer)
         for taken in session.begin() if hasattr(session, "begin") else ():
             await self._deliver(writer, key, taken)
@@ -140,8 +143,9 @@ class TcpPort:
 class UdpPort(asyncio.DatagramProtocol):
     """Serves one UDP listener. There is nobody to tell that a datagram is not kept: it is counted."""
 
-    def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any]) -> None:
+    def __init__(self, door: Door, gate: Gate, settings: Mapping[str, Any], states: States) -> None:
         self._door, self._gate, self._settings = door, gate, settings
+        self._state = states.of(door.protocol)
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: list[tuple[bytes, tuple[Any, ...]]] = []
         self._shared: dict[str, Any] = {}
@@ -205,7 +209,9 @@ class UdpPort(asyncio.DatagramProtocol):
             return None
 
     def _frames_of(self, data: bytes, key: Key, sender: tuple[Any, ...], refused: Counter[str]) -> list[Frame]:
-        session = self._door.listener.open(Peer(sender[0], key.id, now, self._settings, self._shared))
+        session = self._door.listener.open(
+            Peer(sender[0], key.id, now, self._settings, self._shared, state=self._state)
+        )
         found: list[Frame] = []
         try:
             for taken in (*session.feed(data), *session.end()):

@@ -26,6 +26,7 @@ from quarterdeck.intake.own_pages import OwnPages
 from quarterdeck.intake.selections import Selections
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
+from quarterdeck.intake.states import States
 from quarterdeck.telemetry import loading
 from quarterdeck.telemetry.mapping import Rule
 from quarterdeck.telemetry.models import IntakeKey
@@ -76,10 +77,12 @@ class Intake:
         self.loader = Loader(self.spool, self.counters, self.keyring.labels_of, lambda: self._rules)
         own = OwnPages(instance_key(data, "engine"), self._status, self.spool, self.counters)
         receivers = loading.receivers()
+        self.states = States(receivers, self.gate, directory / "state")
         self.application = Application(
             receivers,
             self.gate,
             {"/healthz": self._healthz, "/readyz": self._readyz, **own.pages()},
+            self.states,
             body_max_bytes=int(settings["intake_body_max_mb"]) << 20,
             content_max_bytes=int(settings["intake_content_max_mb"]) << 20,
             settings=settings,
@@ -87,7 +90,7 @@ class Intake:
         self.selections = Selections(
             {query for receiver in receivers.values() for query in receiver.selections(settings)}
         )
-        self.listeners = Listeners(receivers, self.gate, settings, self.application, self.selections.has)
+        self.listeners = Listeners(receivers, self.gate, settings, self.states, self.application, self.selections.has)
         self._stop = threading.Event()
         self._has_read = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, name="refresh", daemon=True)
@@ -97,10 +100,12 @@ class Intake:
         self._refresher.start()
         self._has_read.wait()
         self.loader.start()
+        self.states.start()
 
     def stop(self) -> None:
         """Seal what was acknowledged and stop; what is not loaded yet waits on the disk."""
         self._stop.set()
+        self.states.stop()
         self.spool.close()
         self.loader.close()
 

@@ -5,6 +5,8 @@ A receiver yields rows of these shapes, `frame_of_metrics(rows)` and its likes m
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -27,7 +29,10 @@ NOBODY = Sender()
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """Samples of one series. `labels` without empty values; `samples` is `[(Unix time in ms, value), ...]`."""
+    """Samples of one series. `labels` without empty values; `samples` is `[(Unix time in ms, value), ...]`.
+
+    A value may be NaN or infinite where the protocol knows such values; their bits are kept (see `STALE`).
+    """
 
     metric: str
     labels: Mapping[str, str]
@@ -79,25 +84,37 @@ class SpanRow:
     sender: Sender = NOBODY
 
 
+# The NaN by which Prometheus marks that a series has ended: its bits tell it from a NaN that was measured.
+# See https://prometheus.io/docs/specs/prw/remote_write_spec/#stale-markers
+STALE_BITS = 0x7FF0000000000002
+STALE: float = struct.unpack("<d", struct.pack("<Q", STALE_BITS))[0]
+
+
+def bits_of(values: Sequence[float]) -> tuple[int, ...]:
+    """Return the values' IEEE 754 bits when one of them is no finite number, which JSON has no word for; else ()."""
+    if all(map(math.isfinite, values)):
+        return ()
+    return struct.unpack(f"<{len(values)}Q", struct.pack(f"<{len(values)}d", *values))
+
+
 METRICS, LOGS, SPANS = "rows.metrics", "rows.logs", "rows.spans"
+
+
+def series_head(metric: str, labels: Mapping[str, str], sender: Sender) -> bytes:
+    """Return the first part of a series' line, which a receiver may keep for the next samples of the same series."""
+    named = (sender.kind, sender.name, sender.identities, metric, dict(sorted(labels.items())))
+    return orjson.dumps(named)[:-1] + b","
+
+
+def points(samples: Sequence[tuple[int, float]]) -> bytes:
+    """Return the other part of a series' line."""
+    values = [float(value) for _, value in samples]
+    return orjson.dumps(([at for at, _ in samples], values, bits_of(values)))[1:]
 
 
 def frame_of_metrics(rows: Sequence[MetricRow]) -> Frame:
     """Return the frame of at least one row."""
-    lines = [
-        orjson.dumps(
-            (
-                row.sender.kind,
-                row.sender.name,
-                row.sender.identities,
-                row.metric,
-                dict(sorted(row.labels.items())),
-                [at for at, _ in row.samples],
-                [float(value) for _, value in row.samples],
-            )
-        )
-        for row in rows
-    ]
+    lines = [series_head(row.metric, row.labels, row.sender) + points(row.samples) for row in rows]
     return Frame(METRICS, b"\n".join(lines), sum(len(row.samples) for row in rows))
 
 
@@ -185,8 +202,11 @@ def _streams() -> dict[str, Stream]:
     metrics = Stream(
         table="metrics_in",
         format=_FORMAT,
-        structure=f"{sender}, metric_name String, labels {_MAP}, at Array(Int64), values Array(Float64)",
-        select="SELECT * EXCEPT at, arrayMap(t -> fromUnixTimestamp64Milli(t, 'UTC'), at) AS timestamps FROM {input}",
+        structure=f"{sender}, metric_name String, labels {_MAP}, at Array(Int64), numbers Array(Float64),"
+        " bits Array(UInt64)",
+        select="SELECT * EXCEPT (at, numbers, bits),"
+        " arrayMap(t -> fromUnixTimestamp64Milli(t, 'UTC'), at) AS timestamps,"
+        " if(empty(bits), numbers, arrayMap(b -> reinterpretAsFloat64(b), bits)) AS values FROM {input}",
         has_ids=True,
     )
     logs = Stream(

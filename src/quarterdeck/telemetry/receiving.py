@@ -102,6 +102,7 @@ class Problem:
 class Request:
     """One HTTP request: `body` is decompressed, `headers` have lower-case names, `path` holds what the route's pattern
     named. `key` is the id of the intake key, 0 on loopback without one. `local` is the address of ours that it came to.
+    `state` is what the receiver's `state` made.
     """
 
     method: str
@@ -114,6 +115,7 @@ class Request:
     key: int = 0
     local: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    state: Any = None
 
     @property
     def media_type(self) -> str:
@@ -161,7 +163,8 @@ class Peer:
 
     `shared` is kept by the port for all of its sessions: what must outlive a datagram is put there. `local` is the
     address of ours that a connection came to. `is_selected(query, host)` tells whether an inventory query selects the
-    item of that name; it knows the queries that the receiver's `selections` gives.
+    item of that name; it knows the queries that the receiver's `selections` gives. `state` is
+    what the receiver's `state` made, shared with its routes.
     """
 
     address: str
@@ -171,6 +174,19 @@ class Peer:
     shared: dict[str, Any] = field(default_factory=dict)
     is_selected: Callable[[str, str], bool] = nothing_selected
     local: str = ""
+    state: Any = None
+
+
+class State(Protocol):
+    """What a receiver remembers from one message to the next. One for each intake process, used by several threads."""
+
+    def flush(self, now: datetime) -> Mapping[int, Taken]:
+        """Return what is to be kept now, by key. Called every `flush_seconds` and once more when the intake stops."""
+        ...
+
+    def changes(self) -> Mapping[str, bytes]:
+        """Return what has to survive a restart, by name, as far as it changed since the last call; b"" is gone."""
+        ...
 
 
 class Session(Protocol):
@@ -236,6 +252,9 @@ class Receiver:
     `http_setting` names the option with the address of a port of its own for the routes, which all are on the intake's
     common port as well. `selections(settings)` are the inventory queries that its sessions ask their peer for.
     `body_max_bytes` and `content_max_bytes` (decompressed) lower the intake's own limits, 0 keeps them.
+
+    A protocol whose messages have to be put together makes its `state` from what `changes` told before the last
+    restart. Its changes are on disk before the request that made them is answered.
     """
 
     title: str
@@ -253,3 +272,5 @@ class Receiver:
     key_is_forced: bool = False
     body_max_bytes: int = 0
     content_max_bytes: int = 0
+    state: Callable[[Mapping[str, bytes]], State] | None = None
+    flush_seconds: float = 10.0
