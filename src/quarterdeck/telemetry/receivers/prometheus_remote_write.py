@@ -1,4 +1,9 @@
-"""Prometheus remote write 1.0. See https://prometheus.io/docs/specs/prw/remote_write_spec/"""
+"""Prometheus remote write 1.0.
+
+Names, labels and values are kept as they are, NaN, infinities and stale markers by their bits. Exemplars, native
+histograms and metadata are accepted and not kept; series without a name are left out. The sender is the `instance`.
+See https://prometheus.io/docs/specs/prw/remote_write_spec/
+"""
 
 from __future__ import annotations
 
