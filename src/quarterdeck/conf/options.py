@@ -277,6 +277,14 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "facts_interval_seconds", 300, "How often this machine's facts are collected.", _whole(10, 86400), "seconds"
     ),
+    Option("scrape_config", "", "A prometheus.yml whose scrape_configs are followed; none when empty."),
+    Option(
+        "scrape_interval_seconds",
+        15,
+        "How often items with the label prometheus.io/scrape are scraped; never when 0.",
+        _whole(0, 86400),
+        "seconds",
+    ),
     Option("docker_socket", "/var/run/docker.sock", "Socket of the Docker Engine that is taken into the inventory."),
     Option("language", "en", "Language of pages before a person chooses one.", _one_of("en", "zh-hans")),
     Option(

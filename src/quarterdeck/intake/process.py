@@ -19,7 +19,7 @@ from quarterdeck.core.serving import listen, serve, url_of
 from quarterdeck.intake.counters import Counters
 from quarterdeck.intake.gate import Gate
 from quarterdeck.intake.http import Application
-from quarterdeck.intake.keyring import REFRESH_SECONDS, Key, Keyring
+from quarterdeck.intake.keyring import OPEN, REFRESH_SECONDS, Key, Keyring
 from quarterdeck.intake.listeners import Listeners
 from quarterdeck.intake.loader import Loader
 from quarterdeck.intake.own_pages import OwnPages
@@ -27,6 +27,8 @@ from quarterdeck.intake.selections import Selections
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.writer import Spool
 from quarterdeck.intake.states import States
+from quarterdeck.monitoring.scraping.discovery import Discovery
+from quarterdeck.monitoring.scraping.scraper import Scraper
 from quarterdeck.telemetry import loading
 from quarterdeck.telemetry.mapping import Rule
 from quarterdeck.telemetry.models import IntakeKey
@@ -91,6 +93,8 @@ class Intake:
             {query for receiver in receivers.values() for query in receiver.selections(settings)}
         )
         self.listeners = Listeners(receivers, self.gate, settings, self.states, self.application, self.selections.has)
+        discovery = Discovery(str(settings["scrape_config"]), float(settings["scrape_interval_seconds"]))
+        self.scraper = Scraper(discovery, lambda frames: self.gate.keep("prometheus_scrape", OPEN, frames))
         self._stop = threading.Event()
         self._has_read = threading.Event()
         self._refresher = threading.Thread(target=self._refresh, name="refresh", daemon=True)
@@ -101,10 +105,12 @@ class Intake:
         self._has_read.wait()
         self.loader.start()
         self.states.start()
+        self.scraper.start()
 
     def stop(self) -> None:
         """Seal what was acknowledged and stop; what is not loaded yet waits on the disk."""
         self._stop.set()
+        self.scraper.stop()
         self.states.stop()
         self.spool.close()
         self.loader.close()
@@ -141,6 +147,7 @@ class Intake:
             "segments": len(self.spool.sealed()),
             "problem": self.loader.problem,
             "listeners": self.listeners.shown(),
+            "scrape": self.scraper.shown(),
         }
 
 

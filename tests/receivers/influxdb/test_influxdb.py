@@ -144,7 +144,7 @@ def test_it_takes_whatever_comes(data: bytes) -> None:
 @pytest.mark.xdist_group("intake")
 def test_it_takes_points_of_version_1(intake: IntakeLab) -> None:
     host = intake.unique("influx1")
-    client = ClientOfVersion1("127.0.0.1", intake.port("intake_http"), "", "", "lab")
+    client = ClientOfVersion1("127.0.0.1", intake.port("intake_http"), database="lab")
     assert client.ping() == "1.8.10"
     client.create_database("lab")
     fields = {"user": 1.25, "procs": 7, "ok": True, "note": 'a "quoted" word'}

@@ -280,4 +280,6 @@ PLUGIN = Receiver(
     ),
     problem=_problem,
     credential=_credential,
+    # Clients of version 1 send root:root when nobody says otherwise.
+    key_is_forced=True,
 )

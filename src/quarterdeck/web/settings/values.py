@@ -17,7 +17,10 @@ _SECTIONS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
     (gettext_lazy("Addresses"), ("data", "listen", "public_url", "intake_http", "allowed_hosts")),
     (gettext_lazy("Stores and broker"), ("database_url", "clickhouse_url", "broker_url", "broker_visibility_seconds")),
     (gettext_lazy("Sign-in"), ("session_hours", "oidc_issuer", "oidc_client_id", "oidc_client_secret")),
-    (gettext_lazy("Collection"), ("collect_interval_seconds", "facts_interval_seconds")),
+    (
+        gettext_lazy("Collection"),
+        ("collect_interval_seconds", "facts_interval_seconds", "scrape_config", "scrape_interval_seconds"),
+    ),
     (gettext_lazy("Telemetry"), ("engine_memory_mb", "metrics_retention_days", "disk_guard_percent")),
     (gettext_lazy("Audit"), ("audit_retention_days", "audit_syslog_url")),
 )

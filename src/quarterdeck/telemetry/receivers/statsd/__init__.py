@@ -71,8 +71,8 @@ PLUGIN = Receiver(
     signals=("metrics",),
     listeners=(Listener("intake_statsd", "udp", _Datagram),),
     clients=(
-        Client("Python, statsd", _PYTHON, "intake_statsd", "python"),
-        Client("Python, datadog", _DATADOG, "intake_statsd", "python"),
+        Client("Python (statsd)", _PYTHON, "intake_statsd", "python"),
+        Client("Python (datadog)", _DATADOG, "intake_statsd", "python"),
         Client("shell", _SHELL, "intake_statsd", "sh"),
     ),
     state=Aggregate,

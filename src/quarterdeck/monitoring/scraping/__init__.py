@@ -1,0 +1,1 @@
+"""Fetching metrics from targets that wait to be asked, as Prometheus does: exporters and programs with /metrics."""
