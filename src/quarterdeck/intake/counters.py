@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ import orjson
 
 from quarterdeck.intake.spool.frames import Entry
 
+log = logging.getLogger(__name__)
 Place = tuple[str, int]
 DAY_SECONDS = 86_400
 
@@ -127,18 +129,28 @@ class Counters:
         }
 
     def save(self) -> None:
-        """Write the counts to the file, whole or not at all."""
+        """Write the counts to the file, whole or not at all; on a full disk they wait in memory."""
         fresh = self._file.with_suffix(".fresh")
-        fresh.write_bytes(orjson.dumps(self.rows()))
-        fresh.replace(self._file)
+        try:
+            fresh.write_bytes(orjson.dumps(self.rows()))
+            fresh.replace(self._file)
+        except OSError as error:
+            log.warning("the counts cannot be written: %s", error)
 
     def _read(self) -> None:
         try:
             rows = orjson.loads(self._file.read_bytes())
-        except (FileNotFoundError, orjson.JSONDecodeError):
+            self._rows = dict(map(_row_of, rows))
+        except FileNotFoundError:
             return
-        for found in rows:
-            numbers = {name: int(found[name]) for name in ("accepted", "spooled", "loaded", "dead")}
-            row = _Row(**numbers, refused=Counter(found["refused_by_reason"]), last_at=found["last_at"] or 0.0)
-            row.day, row.day_records = int(found.get("day", 0)), int(found.get("day_records", 0))
-            self._rows[found["protocol"], int(found["key"])] = row
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            # Counts are no reason not to receive: they begin anew.
+            log.warning("the counts in %s cannot be read: %s", self._file, error)
+
+
+def _row_of(found: Any) -> tuple[Place, _Row]:
+    numbers = {name: int(found[name]) for name in ("accepted", "spooled", "loaded", "dead")}
+    refused = Counter({str(reason): int(count) for reason, count in found["refused_by_reason"].items()})
+    row = _Row(**numbers, refused=refused, last_at=float(found["last_at"] or 0.0))
+    row.day, row.day_records = int(found.get("day", 0)), int(found.get("day_records", 0))
+    return (str(found["protocol"]), int(found["key"])), row

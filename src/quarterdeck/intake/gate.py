@@ -33,6 +33,7 @@ class Gate:
         self.spool = spool
         self.keyring = keyring
         self.counters = counters
+        spool.note = self._count
 
     def admit(self, protocol: str, secret: str, address: str, *, is_forced: bool = False) -> Key:
         """Return the sender's key, as Keyring.find does. Raises Refused; refusals are counted."""
@@ -42,6 +43,13 @@ class Gate:
             self.refused(protocol, 0, {error.reason: 1})
             raise
 
+    def check_rate(self, protocol: str, key: Key) -> None:
+        """Raise Busy for a sender that has used up its allowance, before its body costs anything."""
+        wait = self.keyring.seconds_until_some(key)
+        if wait:
+            self.refused(protocol, key.id, {"rate_early": 1})
+            raise _over_rate(key, wait)
+
     def keep(self, protocol: str, key: Key, frames: Sequence[Frame]) -> Future[None]:
         """Spool frames; the future is done when they are durable, and fails with SpoolFull. Raises Busy at once."""
         records = sum(frame.records for frame in frames)
@@ -49,17 +57,14 @@ class Gate:
         wait = self.keyring.wait_seconds(key, records)
         if wait:
             self.refused(protocol, key.id, {"rate": records})
-            message = f'key "{key.name}" may send {key.records_per_second} records a second'
-            raise Busy(message, reason="rate", status=429, retry_after_seconds=wait, streams=_streams(frames))
+            raise _over_rate(key, wait, frames)
         received_ms = time.time_ns() // 1_000_000
         entries = [Entry(protocol, key.id, received_ms, frame) for frame in frames]
         try:
-            kept = self.spool.append(entries)
+            return self.spool.append(entries)
         except SpoolFull as error:
             self.refused(protocol, key.id, {"spool_full": records})
             raise busy(error, frames) from error
-        kept.add_done_callback(lambda future: self._count(future, entries))
-        return kept
 
     def _check_day(self, protocol: str, key: Key, records: int) -> None:
         """Raise Busy when the key's records of this day (UTC) are used up. What is on its way is not counted yet."""
@@ -70,8 +75,8 @@ class Gate:
         until_midnight = DAY_SECONDS - int(time.time()) % DAY_SECONDS
         raise Busy(message, reason="quota", status=429, retry_after_seconds=until_midnight)
 
-    def _count(self, future: Future[None], entries: Sequence[Entry]) -> None:
-        if future.exception() is None:
+    def _count(self, entries: Sequence[Entry], failure: SpoolFull | None) -> None:
+        if failure is None:
             self.counters.spooled(entries)
         else:
             for entry in entries:
@@ -79,6 +84,11 @@ class Gate:
 
     def refused(self, protocol: str, key: int, reasons: Mapping[str, int]) -> None:
         self.counters.refused(protocol, key, reasons)
+
+
+def _over_rate(key: Key, wait_seconds: int, frames: Sequence[Frame] = ()) -> Busy:
+    message = f'key "{key.name}" may send {key.records_per_second} records a second'
+    return Busy(message, reason="rate", status=429, retry_after_seconds=wait_seconds, streams=_streams(frames))
 
 
 def busy(error: SpoolFull, frames: Sequence[Frame]) -> Busy:

@@ -126,6 +126,9 @@ class Intake:
                 self._has_read.set()
             except DatabaseError as error:
                 log.warning("keys and rules cannot be read: %s", type(error).__name__)
+            except Exception:
+                # This thread is what makes a revoked key end: it goes on.
+                log.exception("BUG: keys and rules cannot be read")
             if self._stop.wait(REFRESH_SECONDS if self._has_read.is_set() else 0.2):
                 return
 
@@ -152,7 +155,8 @@ class Intake:
 
 
 def _is_repeatable(entry: Entry) -> bool:
-    return loading.streams()[entry.frame.stream].has_ids
+    stream = loading.streams().get(entry.frame.stream)
+    return stream is not None and stream.has_ids
 
 
 def _read_keys() -> Sequence[Key]:

@@ -8,6 +8,7 @@ cut off, or a disk garbled, is known as such.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -59,6 +60,13 @@ def whole_bytes(path: Path) -> int:
     return end
 
 
+def tail(path: Path) -> bytes:
+    """Return what is behind the whole frames: empty but for a file that was garbled after it was written."""
+    with path.open("rb") as file:
+        file.seek(whole_bytes(path))
+        return file.read()
+
+
 def _next(file: BinaryIO) -> Entry | None:
     outer = file.read(_OUTER.size)
     if len(outer) < _OUTER.size:
@@ -66,11 +74,21 @@ def _next(file: BinaryIO) -> Entry | None:
     length, checksum = _OUTER.unpack(outer)
     if not _INNER.size <= length <= _LENGTH_MAX:
         return None
+    if length > _left(file):
+        return None
     rest = file.read(length)
     if len(rest) < length or zlib.crc32(rest) != checksum:
         return None
     records, key, received_ms, protocol, stream = _INNER.unpack_from(rest)
     names = _INNER.size + protocol
     content = names + stream
-    frame = Frame(rest[names:content].decode(), rest[content:], records)
-    return Entry(rest[_INNER.size : names].decode(), key, received_ms, frame)
+    try:
+        frame = Frame(rest[names:content].decode(), rest[content:], records)
+        return Entry(rest[_INNER.size : names].decode(), key, received_ms, frame)
+    except UnicodeDecodeError:
+        return None
+
+
+def _left(file: BinaryIO) -> int:
+    """Return how many bytes follow: what a garbled length claims is not asked of the memory."""
+    return os.fstat(file.fileno()).st_size - file.tell()
