@@ -61,7 +61,7 @@ class Road:
                 return self.request("GET", "/readyz")[0] == 200
             return False
 
-        wait_until(serves, "the intake")
+        wait_until(serves, "the intake", 300)
 
     def kill(self, name: str) -> None:
         """SIGKILL the process, as the out-of-memory killer does."""

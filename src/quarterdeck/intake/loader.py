@@ -8,8 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.core.errors import OpsError
@@ -17,10 +19,12 @@ from quarterdeck.intake.counters import Counters
 from quarterdeck.intake.spool import frames
 from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
+from quarterdeck.intake.spool.splits import Splits
 from quarterdeck.intake.spool.writer import Spool
 from quarterdeck.telemetry import client, loading
 from quarterdeck.telemetry.loading import NotReadable, Origin, load
 from quarterdeck.telemetry.mapping import Rule
+from quarterdeck.telemetry.receiving import Frame
 
 log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS = 0.25
@@ -30,7 +34,20 @@ _SAVE_SECONDS = 1.0
 # The engine uses both cores in one insert; a second one fills the gaps in which the first waits for the disk.
 _PARALLEL = 2
 
+# A frame that alone needs more memory or time than the engine may use is tried so often before it is given up.
+_HEAVY_TRIES = 8
+
 Group = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """What one insert shares; `token` begins with the segment's number."""
+
+    token: str
+    origin: Origin
+    rules: Sequence[Rule]
+    splits: Splits
 
 
 class Loader:
@@ -49,6 +66,8 @@ class Loader:
         self._rules = rules
         self._stop = threading.Event()
         self._is_busy = False
+        self._loaded: set[Path] = set()
+        self._heavy: Counter[str] = Counter()
         self.problem = ""
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="load")
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -71,17 +90,28 @@ class Loader:
         self._prepare()
         wait = _FIRST_WAIT_SECONDS
         while not self._stop.is_set():
-            segments = self._spool.sealed()
+            segments = [path for path in self._spool.sealed() if path not in self._loaded]
             self._is_busy = bool(segments)
+            self._forget()
             if not segments:
                 self._counters.save()
                 self._spool.wait(_IDLE_SECONDS)
-                continue
-            if self._try(segments[0]):
+            elif self._try(segments[0]):
                 wait = _FIRST_WAIT_SECONDS
             else:
                 self._stop.wait(wait)
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+    def _forget(self) -> None:
+        """Delete segments that are loaded; on a disk that is read-only they stay, and are not loaded again."""
+        for path in sorted(self._loaded):
+            try:
+                Splits(path).forget()
+                self._spool.loaded(path)
+                self._loaded.discard(path)
+            except OSError as error:
+                self._note(f"{path.name} is loaded but cannot be deleted: {error.strerror}")
+                return
 
     def _prepare(self) -> None:
         """Bring the tables up to date as soon as the engine is there, so that they can be asked before data comes."""
@@ -98,16 +128,17 @@ class Loader:
         """Load one segment; False when the engine is away, or something is wrong that is not the segment's fault."""
         try:
             self._load(path)
-        except OpsError as error:
-            self._note(error.message)
+        except (OpsError, OSError) as error:
+            self._note(error.message if isinstance(error, OpsError) else f"{path.name}: {error}")
             return False
         except Exception as error:
             log.exception("BUG: segment %s is not loaded", path.name)
             self._note(f"{type(error).__name__}: {error}")
             return False
-        self._spool.loaded(path)
-        self._counters.save()
         self._note("")
+        self._loaded.add(path)
+        self._forget()
+        self._counters.save()
         return True
 
     def _note(self, problem: str) -> None:
@@ -119,39 +150,60 @@ class Loader:
         groups: dict[Group, list[Entry]] = {}
         for entry in frames.read(path):
             groups.setdefault((entry.protocol, entry.frame.stream, entry.key), []).append(entry)
-        rules = self._rules()
+        rules, splits = self._rules(), Splits(path)
         work = [
-            self._pool.submit(self._load_group, f"{path.stem}-{protocol}-{stream}-{key}", entries, rules, path.stem)
-            for (protocol, stream, key), entries in groups.items()
+            (entries, self._pool.submit(self._load_group, self._group(path, group, entries, rules, splits), entries))
+            for group, entries in groups.items()
         ]
-        failures = [failure for future in work if (failure := future.exception()) is not None]
+        failures = [failure for _entries, future in work if (failure := future.exception()) is not None]
         if failures:
             raise failures[0]
+        self._bury_tail(path)
+        # Counted once all of it is loaded: a segment that fails in part is loaded again from its start.
+        for entries, future in work:
+            dead = set(map(id, future.result()))
+            self._counters.done([entry for entry in entries if id(entry) not in dead])
+            self._counters.done([entry for entry in entries if id(entry) in dead], dead=True)
+        self._heavy.clear()
 
-    def _load_group(self, token: str, entries: list[Entry], rules: Sequence[Rule], segment: str) -> None:
-        first = entries[0]
-        origin = Origin(first.protocol, first.key, first.received_ms, self._labels_of(first.key))
-        dead = self._load_part(token, entries, origin, rules, segment)
-        ids = set(map(id, dead))
-        self._counters.done([entry for entry in entries if id(entry) not in ids])
-        self._counters.done(dead, dead=True)
+    def _group(self, path: Path, group: Group, entries: list[Entry], rules: Sequence[Rule], splits: Splits) -> _Group:
+        protocol, stream, key = group
+        origin = Origin(protocol, key, entries[0].received_ms, self._labels_of(key))
+        return _Group(f"{path.stem}-{protocol}-{stream}-{key}", origin, rules, splits)
 
-    def _load_part(
-        self, token: str, entries: list[Entry], origin: Origin, rules: Sequence[Rule], segment: str, start: int = 0
-    ) -> list[Entry]:
+    def _load_group(self, group: _Group, entries: list[Entry], start: int = 0) -> list[Entry]:
         """Load entries; where the engine cannot take them, halve them until the bad ones are alone. Return those."""
-        try:
-            load([entry.frame for entry in entries], origin, f"{token}-{start}-{len(entries)}", rules)
-        except (NotReadable, client.TooHeavy) as error:
-            if len(entries) == 1:
-                bury(self._spool.directory / "dead", f"{segment}-{_hash(token)}-{start:06d}", entries[0], error.message)
-                log.warning("a frame of %s is dead: %s", origin.protocol, error.message)
-                return entries
-            half = len(entries) // 2
-            return self._load_part(token, entries[:half], origin, rules, segment, start) + self._load_part(
-                token, entries[half:], origin, rules, segment, start + half
-            )
-        return []
+        token = f"{group.token}-{start}-{len(entries)}"
+        if token not in group.splits:
+            try:
+                load([entry.frame for entry in entries], group.origin, token, group.rules)
+                return []
+            except (NotReadable, client.TooHeavy) as error:
+                if len(entries) == 1:
+                    self._give_up(group, entries[0], start, error)
+                    return entries
+                group.splits.add(token)
+        half = len(entries) // 2
+        return self._load_group(group, entries[:half], start) + self._load_group(group, entries[half:], start + half)
+
+    def _give_up(self, group: _Group, entry: Entry, start: int, error: NotReadable | client.TooHeavy) -> None:
+        """Bury what the engine cannot read. Raises TooHeavy while it may only be that the engine is short of memory."""
+        if isinstance(error, client.TooHeavy):
+            self._heavy[f"{group.token}-{start}"] += 1
+            if self._heavy[f"{group.token}-{start}"] < _HEAVY_TRIES:
+                raise error
+        segment = group.token.partition("-")[0]
+        bury(self._spool.directory / "dead", f"{segment}-{_hash(group.token)}-{start:06d}", entry, error.message)
+        log.warning("a frame of %s is dead: %s", group.origin.protocol, error.message)
+
+    def _bury_tail(self, path: Path) -> None:
+        """Keep what cannot be read of a segment that was garbled on the disk."""
+        rest = frames.tail(path)
+        if rest:
+            entry = Entry("spool", 0, int(path.stat().st_mtime * 1000), Frame("spool.garbled", rest, 0))
+            reason = f"the last {len(rest)} bytes of segment {path.name} are garbled"
+            bury(self._spool.directory / "dead", f"{path.stem}-{_hash('garbled')}-000000", entry, reason)
+            log.error("%s; they are in %s", reason, self._spool.directory / "dead")
 
 
 def _hash(token: str) -> str:

@@ -13,7 +13,7 @@ from tempfile import NamedTemporaryFile
 from clickhouse_connect.driver.exceptions import DatabaseError
 from django.conf import settings
 
-from quarterdeck.core.errors import BadInput
+from quarterdeck.core.errors import BadInput, Unavailable
 from quarterdeck.core.plugins import plugins
 from quarterdeck.telemetry import canonical, client, documents
 from quarterdeck.telemetry.mapping import Rule, insert_statement
@@ -35,6 +35,12 @@ _OPTIONS: Mapping[str, str | int] = {
     "input_format_defaults_for_omitted_fields": 1,
     "date_time_input_format": "best_effort",
 }
+
+# ClickHouse's error numbers that say nothing of the bytes: a table or a column is missing (16, 46,
+# 47, 60, 62, 81), files cannot be read or written (74, 76, 84, 88, 107, 1001), the table takes nothing now (242, 252),
+# the statement was ended (236, 394), no thread (439), no right (497), an expression of redaction is wrong (427). The
+# frames wait until that is mended.
+_NOT_OF_THE_DATA = frozenset({16, 46, 47, 60, 62, 74, 76, 81, 84, 88, 107, 236, 242, 252, 394, 427, 439, 497, 1001})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,9 @@ def load(frames: Sequence[Frame], origin: Origin, token: str, rules: Sequence[Ru
     Sent again with the same `token` they count once. Raises NotReadable for bytes that are not what the stream expects,
     Unavailable.
     """
-    stream = streams()[frames[0].stream]
+    stream = streams().get(frames[0].stream)
+    if stream is None:
+        raise NotReadable(f'no receiver has a stream "{frames[0].stream}"')
     options = {**_OPTIONS, "insert_deduplication_token": token, **stream.options}
     if stream.proto:
         options |= {
@@ -95,6 +103,8 @@ def load(frames: Sequence[Frame], origin: Origin, token: str, rules: Sequence[Ru
             with _file_of(stream, frames) as path:
                 client.command(insert_statement(stream, rules, str(path)), parameters, options=options)
     except DatabaseError as error:
+        if error.code in _NOT_OF_THE_DATA:
+            raise Unavailable(f"the engine cannot store {frames[0].stream}: {client.said(error)}") from error
         # A series may be noted as written though this insert, which wrote it, was taken back.
         client.command("TRUNCATE TABLE series_written")
         raise NotReadable(f"the engine refuses {frames[0].stream}: {client.said(error)}") from error

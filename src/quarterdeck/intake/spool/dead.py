@@ -7,6 +7,7 @@ DATA/spool/dead/0000000000000042-5ac3e1f0-000007.frame  the bytes
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 import orjson
 
 from quarterdeck.intake.spool.frames import Entry
+from quarterdeck.intake.spool.numbers import sync_directory
 from quarterdeck.telemetry.receiving import Frame
 
 log = logging.getLogger(__name__)
@@ -36,7 +38,7 @@ class Letter:
 def bury(directory: Path, name: str, entry: Entry, reason: str) -> None:
     """Keep `entry` under `name`; buried twice after a crash, it is there once."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (directory / f"{name}.frame").write_bytes(entry.frame.content)
+    _write(directory / f"{name}.frame", entry.frame.content)
     facts = {
         "protocol": entry.protocol,
         "stream": entry.frame.stream,
@@ -45,7 +47,8 @@ def bury(directory: Path, name: str, entry: Entry, reason: str) -> None:
         "records": entry.frame.records,
         "reason": reason,
     }
-    (directory / f"{name}.json").write_bytes(orjson.dumps(facts))
+    _write(directory / f"{name}.json", orjson.dumps(facts))
+    sync_directory(directory)
     for old in sorted(directory.glob("*.json"))[:-DEAD_MAX]:
         discard(directory, old.stem)
 
@@ -87,3 +90,11 @@ def _letter(directory: Path, name: str, *, with_content: bool) -> Letter | None:
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         log.warning("the dead letter %s cannot be read: %s", name, type(error).__name__)
         return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """The segment is deleted next: what is buried of it has to be on the disk before."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
