@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import random
+import time
 import zlib
 
 import brotli
@@ -92,3 +94,30 @@ def test_any_bytes_are_decoded_or_refused(body: bytes, encoding: str) -> None:
     except Refused:
         return
     assert len(found) <= LIMIT
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+def test_a_million_empty_streams_are_refused_quickly(encoding: str) -> None:
+    one = {"gzip": gzip.compress(b""), "deflate": zlib.compress(b""), "zstd": zstd.compress(b"")}[encoding]
+    before = time.monotonic()
+    with pytest.raises(Refused):
+        decode(one * ((16 << 20) // len(one)), encoding, LIMIT)
+    assert time.monotonic() - before < 2
+
+
+def test_frames_of_zstd_may_follow_one_another() -> None:
+    assert decode(PACKED["zstd"] * 2, "zstd", LIMIT) == CONTENT * 2
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
+def test_a_body_that_is_cut_off_is_malformed_not_too_large(encoding: str) -> None:
+    with pytest.raises(Refused) as refused:
+        decode(PACKED[encoding][:-5], encoding, LIMIT)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
+def test_large_content_comes_out_whole(encoding: str) -> None:
+    content = random.Random(5).randbytes(400_000) + CONTENT * 50
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "zstd": zstd.compress, "br": brotli.compress}[encoding]
+    assert decode(packed(content), encoding, LIMIT) == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import brotli
 import cramjam
@@ -11,28 +12,54 @@ from backports import zstd
 
 from quarterdeck.telemetry.receiving import Refused
 
+_PIECE_BYTES = 64 << 10
+# Block-compressed gzip (BGZF) has a member for each 64 KB.
+_STREAMS_MAX = 8192
+
 
 def _too_large(limit: int) -> Refused:
     return Refused(f"the body is larger than {limit >> 20} MB", reason="too_large", status=413)
 
 
-def _inflate(window_bits: int) -> Callable[[bytes, int], bytes]:
+def _streams(make: Callable[[], Any], feed: Callable[[Any, bytes, int], bytes]) -> Callable[[bytes, int], bytes]:
+    """Return a decoder for bodies in which several compressed streams may follow one another.
+
+    The body is fed in pieces, since a decoder copies what is behind its stream's end: 32 MB of empty streams would be
+    copied a million times.
+    """
+
     def decode(body: bytes, limit: int) -> bytes:
         found: list[bytes] = []
-        size = 0
-        # Members of a gzip body may follow one another (RFC 1952, 2.2).
-        while body:
-            decoder = zlib.decompressobj(window_bits)
-            found.append(decoder.decompress(body, limit + 1 - size))
-            size += len(found[-1])
-            if size > limit or decoder.unconsumed_tail:
-                raise _too_large(limit)
-            if not decoder.eof:
-                raise Refused("the compressed body ends too early", reason="malformed")
-            body = decoder.unused_data.lstrip(b"\0")
+        size = streams = 0
+        decoder = None
+        for start in range(0, len(body), _PIECE_BYTES):
+            piece = body[start : start + _PIECE_BYTES]
+            while piece:
+                if decoder is None:
+                    piece = piece.lstrip(b"\0") if streams else piece
+                    if not piece:
+                        break
+                    streams += 1
+                    if streams > _STREAMS_MAX:
+                        raise Refused(f"the body is made of more than {_STREAMS_MAX} streams", reason="malformed")
+                    decoder = make()
+                found.append(feed(decoder, piece, limit + 1 - size))
+                size += len(found[-1])
+                if size > limit:
+                    raise _too_large(limit)
+                piece, decoder = (decoder.unused_data, None) if decoder.eof else (b"", decoder)
+        if decoder is not None:
+            raise Refused("the compressed body ends too early", reason="malformed")
         return b"".join(found)
 
     return decode
+
+
+def _inflate(window_bits: int) -> Callable[[bytes, int], bytes]:
+    """Members of a gzip body may follow one another (RFC 1952, 2.2)."""
+    return _streams(
+        lambda: zlib.decompressobj(window_bits), lambda decoder, piece, most: decoder.decompress(piece, most)
+    )
 
 
 def _deflate(body: bytes, limit: int) -> bytes:
@@ -41,14 +68,8 @@ def _deflate(body: bytes, limit: int) -> bytes:
     return _inflate(15 if is_zlib else -15)(body, limit)
 
 
-def _zstd(body: bytes, limit: int) -> bytes:
-    decoder = zstd.ZstdDecompressor()
-    found = decoder.decompress(body, max_length=limit + 1)
-    if len(found) > limit:
-        raise _too_large(limit)
-    if not decoder.eof:
-        raise Refused("the compressed body ends too early", reason="malformed")
-    return found
+# Frames may follow one another as well (RFC 8878, 3.1).
+_zstd = _streams(zstd.ZstdDecompressor, lambda decoder, piece, most: decoder.decompress(piece, max_length=most))
 
 
 def snappy(body: bytes, limit: int) -> bytes:
@@ -64,10 +85,14 @@ def snappy(body: bytes, limit: int) -> bytes:
 
 def _brotli(body: bytes, limit: int) -> bytes:
     decoder = brotli.Decompressor()
-    found = decoder.process(body, output_buffer_limit=limit + 1)
-    if len(found) > limit or not decoder.is_finished():
+    found = [bytes(decoder.process(body, output_buffer_limit=limit + 1))]
+    while not decoder.can_accept_more_data() and sum(map(len, found)) <= limit:
+        found.append(bytes(decoder.process(b"", output_buffer_limit=limit + 1)))
+    if sum(map(len, found)) > limit:
         raise _too_large(limit)
-    return bytes(found)
+    if not decoder.is_finished():
+        raise Refused("the compressed body ends too early", reason="malformed")
+    return b"".join(found)
 
 
 _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
