@@ -63,6 +63,8 @@ def serve(
     """
     import uvicorn
 
+    from quarterdeck.core.bounded_http import BoundedHttp
+
     signal.signal(signal.SIGTERM, _leave)
 
     class Server(uvicorn.Server):
@@ -72,6 +74,7 @@ def serve(
 
     config = uvicorn.Config(
         application,
+        http=BoundedHttp,
         access_log=False,
         log_config=None,
         lifespan="off",

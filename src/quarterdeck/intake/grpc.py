@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import grpc
 
 from quarterdeck.core.clock import now
-from quarterdeck.intake.gate import Busy, Gate
-from quarterdeck.intake.http import deliver, secret_of
-from quarterdeck.telemetry.receiving import Method, Receiver, Refused, Request
+from quarterdeck.intake.gate import Gate
+from quarterdeck.intake.http import deliver, in_thread_if_large, secret_of
+from quarterdeck.intake.room import Room
+from quarterdeck.telemetry.receiving import Method, Receiver, Refused, Request, Taken
 
 log = logging.getLogger(__name__)
 _STATUS = {
@@ -23,6 +25,8 @@ _STATUS = {
     429: grpc.StatusCode.UNAVAILABLE,
     503: grpc.StatusCode.UNAVAILABLE,
 }
+# All messages that are being checked and kept, together.
+_ROOM_BYTES = 512 << 20
 Handler = Callable[[bytes, Any], Awaitable[bytes]]
 
 
@@ -31,6 +35,7 @@ class GrpcPort:
 
     def __init__(self, receivers: Mapping[str, Receiver], gate: Gate, address: str, message_max_bytes: int) -> None:
         self._gate = gate
+        self._room = Room(max(_ROOM_BYTES, 2 * message_max_bytes))
         self._address = address
         self._options = [("grpc.max_receive_message_length", message_max_bytes), ("grpc.so_reuseport", 0)]
         self._handlers = {
@@ -61,15 +66,23 @@ class GrpcPort:
             request = Request("POST", {}, {}, metadata, message, _address_of(context.peer()), now())
             try:
                 key = self._gate.admit(protocol, secret_of(request), request.peer)
-                taken = method.take(request)
-                await deliver(self._gate, protocol, key, taken)
+                self._gate.check_rate(protocol, key)
+                with self._room.share() as share:
+                    share.grow(len(message))
+                    taken = await self._taken(protocol, method, replace(request, key=key.id))
+                    await deliver(self._gate, protocol, key, taken)
             except Refused as error:
-                if not isinstance(error, Busy) and error.status == 400:
-                    self._gate.refused(protocol, 0, {error.reason: 1})
                 await context.abort(_STATUS.get(error.status, grpc.StatusCode.INTERNAL), error.message)
             return taken.answer.body if taken.answer else b""
 
         return call
+
+    async def _taken(self, protocol: str, method: Method, request: Request) -> Taken:
+        try:
+            return await in_thread_if_large(method.take, request)
+        except Refused as error:
+            self._gate.refused(protocol, request.key, {error.reason: 1})
+            raise
 
 
 class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types

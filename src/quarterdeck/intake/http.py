@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
+import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,11 +19,13 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.intake.gate import Busy, Gate, busy
 from quarterdeck.intake.keyring import OPEN, Key
+from quarterdeck.intake.room import Room, Share
 from quarterdeck.intake.spool.writer import SpoolFull
 from quarterdeck.intake.states import States
 from quarterdeck.telemetry.decoding import decode
 from quarterdeck.telemetry.receiving import Answer, Problem, Receiver, Refused, Request, Route, Taken
 
+log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -30,8 +33,12 @@ OwnPage = Callable[[Request], Answer]
 
 # From this size on a body is looked at in a thread: the listeners go on meanwhile.
 _THREAD_BYTES = 128 << 10
+# A body may pause for so long, and take so long as a whole.
 _BODY_SECONDS = 60.0
 _OWN_BODY_MAX_BYTES = 1 << 20
+_BODY_WHOLE_SECONDS = 300.0
+# All bodies that are being received, decompressed and checked, together.
+_ROOM_BYTES = 512 << 20
 _JSON = "application/json"
 
 
@@ -100,6 +107,7 @@ class Application:
         self._gate = gate
         self._pages = pages
         self._states = states
+        self._room = Room(max(_ROOM_BYTES, 2 * content_max_bytes))
         self._body_max_bytes = body_max_bytes
         self._content_max_bytes = content_max_bytes
         self._settings = settings or {}
@@ -124,7 +132,8 @@ class Application:
     async def _own(self, page: OwnPage, request: Request, receive: Receive) -> Answer:
         """Answer one of the intake's own pages in a thread: they may read files, or wait for the disk."""
         try:
-            body = await _body(receive, _OWN_BODY_MAX_BYTES)
+            with self._room.share() as share:
+                body = await _body(receive, _OWN_BODY_MAX_BYTES, share)
         except Refused as error:
             return Answer(b"", error.status)
         return await asyncio.to_thread(page, replace(request, body=body))
@@ -155,23 +164,32 @@ class Application:
 
     async def _answer(self, place: _Place, request: Request, receive: Receive) -> Answer:
         try:
-            return await self._take(place, request, receive)
+            with self._room.share() as share:
+                return await self._take(place, request, receive, share)
         except Refused as error:
             return _problem_of(place.receiver, error)
+        except Exception:
+            log.exception("BUG: %s cannot take a request", place.protocol)
+            self._gate.refused(place.protocol, request.key, {"bug": 1})
+            return _problem_of(place.receiver, Refused("a fault of the intake; its log says more", status=500))
 
-    async def _take(self, place: _Place, request: Request, receive: Receive) -> Answer:
+    async def _take(self, place: _Place, request: Request, receive: Receive, share: Share) -> Answer:
         gate, protocol = self._gate, place.protocol
         key = OPEN if place.route.is_probe else self._admit_early(place, request)
+        if key is not None:
+            gate.check_rate(protocol, key)
         with self._counted(protocol, key):
-            body = await _body(receive, _lower(self._body_max_bytes, place.receiver.body_max_bytes))
+            body = await _body(receive, _lower(self._body_max_bytes, place.receiver.body_max_bytes), share)
             limit = _lower(self._content_max_bytes, place.receiver.content_max_bytes)
             request = replace(request, body=await _decoded(request, body, limit))
+            if request.body is not body:
+                share.grow(len(request.body))
         if key is None:
             # The key is in the body (Sentry's envelopes can carry it there).
             key = self._admit(place, request, place.receiver.credential(request) or secret_of(request))
         with self._counted(protocol, key):
             request = replace(request, key=key.id, state=self._states.of(protocol))
-            taken = await _in_thread_if_large(place.route.take, request)
+            taken = await in_thread_if_large(place.route.take, request)
         await deliver(gate, protocol, key, taken)
         await self._states.save(protocol)
         return taken.answer or Answer()
@@ -208,7 +226,7 @@ async def _decoded(request: Request, body: bytes, limit: int) -> bytes:
     return decode(body, encoding, limit)
 
 
-async def _in_thread_if_large(take: Callable[[Request], Taken], request: Request) -> Taken:
+async def in_thread_if_large(take: Callable[[Request], Taken], request: Request) -> Taken:
     if len(request.body) > _THREAD_BYTES:
         return await asyncio.to_thread(take, request)
     return take(request)
@@ -221,7 +239,11 @@ async def deliver(gate: Gate, protocol: str, key: Key, taken: Taken) -> None:
     if not taken.frames:
         return
     try:
-        await asyncio.wrap_future(gate.keep(protocol, key, taken.frames))
+        if sum(len(frame.content) for frame in taken.frames) > _THREAD_BYTES:
+            kept = await asyncio.to_thread(gate.keep, protocol, key, taken.frames)
+        else:
+            kept = gate.keep(protocol, key, taken.frames)
+        await asyncio.wrap_future(kept)
     except SpoolFull as error:
         raise busy(error, taken.frames) from error
 
@@ -242,14 +264,15 @@ def _request(scope: Scope) -> Request:
     return Request(scope["method"], {}, query, headers, b"", peer, now(), local=local)
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def _body(receive: Receive, limit: int, share: Share) -> bytes:
     """Return the request's body. Raises Refused for one that is too large or does not come."""
     parts: list[bytes] = []
     size = 0
     more = True
+    deadline = time.monotonic() + _BODY_WHOLE_SECONDS
     while more:
         try:
-            message = await asyncio.wait_for(receive(), _BODY_SECONDS)
+            message = await asyncio.wait_for(receive(), min(_BODY_SECONDS, deadline - time.monotonic()))
         except TimeoutError:
             raise Refused("the body did not come in time", reason="timeout", status=408) from None
         if message["type"] == "http.disconnect":
@@ -258,6 +281,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
         size += len(parts[-1])
         if size > limit:
             raise Refused(f"the body is larger than {limit >> 20} MB", reason="too_large", status=413)
+        share.grow(len(parts[-1]))
         more = message.get("more_body", False)
     return b"".join(parts)
 
@@ -271,7 +295,7 @@ def secret_of(request: Request) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return ""
     for name in ("x-quarterdeck-key", "api-key", "x-api-key"):
         if headers.get(name):
@@ -283,7 +307,7 @@ def _apikey(value: str) -> str:
     """Elasticsearch's ApiKey is base64 of "id:key"; a plain key is taken as well."""
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2] or value
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return value
 
 

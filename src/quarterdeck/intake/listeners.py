@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
+from quarterdeck.core.bounded_http import BoundedHttp
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.serving import listen
 from quarterdeck.intake.gate import Gate
@@ -37,7 +38,15 @@ class _HttpPort:
 
     async def start(self) -> None:
         listener = listen(self._address, "the setting of this listener")
-        config = uvicorn.Config(self._application, access_log=False, log_config=None, lifespan="off", ws="none")
+        config = uvicorn.Config(
+            self._application,
+            http=BoundedHttp,
+            access_log=False,
+            log_config=None,
+            lifespan="off",
+            ws="none",
+            server_header=False,
+        )
         self._server = uvicorn.Server(config)
         # The process's signals belong to the common port's server.
         self._task = asyncio.create_task(self._server._serve([listener]))

@@ -7,12 +7,14 @@ import contextlib
 import logging
 import socket
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from quarterdeck.core.bounded_http import UNREAD_SECONDS, connections, connections_max, watch_peer
 from quarterdeck.core.clock import now
 from quarterdeck.core.serving import split_address
 from quarterdeck.intake.gate import Busy, Gate
@@ -23,13 +25,18 @@ from quarterdeck.intake.states import States
 from quarterdeck.telemetry.receiving import Frame, Listener, Peer, Problem, Refused, Taken, nothing_selected
 
 log = logging.getLogger(__name__)
-_READ_BYTES = 256 << 10
+_READ_BYTES = 64 << 10
 # Datagrams are spooled together this often: one write and one sync for all of them.
 _GATHER_SECONDS = 0.05
 # What the kernel keeps for us while we are busy; a burst of syslog needs it.
 _RECEIVE_BUFFER_BYTES = 8 << 20
 _CONNECTIONS_MAX = 20_000
 _LAST_WORD_SECONDS = 5.0
+# A sender is held back for so long while there is no room; then the connection ends, and it knows.
+_HELD_BACK_SECONDS = 120.0
+_HELD_BACK_STEP_SECONDS = 1.0
+# Datagrams that wait while the disk is slow; what comes beyond is counted as refused.
+_DATAGRAMS_MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +95,15 @@ class TcpPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = (writer.get_extra_info("peername") or ("",))[0]
         self._open += 1
+        connections.open += 1
+        watch_peer(writer.get_extra_info("socket"))
         try:
-            if self._open > _CONNECTIONS_MAX:
+            if self._is_crowded():
+                self._gate.refused(self._door.protocol, 0, {"connections": 1})
                 raise Refused("too many connections", reason="connections")
             key = self._gate.admit(self._door.protocol, "", address)
             await self._talk(reader, writer, key, address)
         except Refused as error:
-            self._gate.refused(self._door.protocol, 0, {error.reason: 1})
             log.info("%s: %s sent what is not taken: %s", self._door.name, address, error.message)
             await self._say(writer, error)
         except (ConnectionError, TimeoutError, ssl.SSLError):
@@ -103,6 +112,7 @@ class TcpPort:
             log.exception("BUG: %s, connection of %s", self._door.name, address)
         finally:
             self._open -= 1
+            connections.open -= 1
             writer.close()
 
     async def _say(self, writer: asyncio.StreamWriter, error: Refused) -> None:
@@ -114,30 +124,61 @@ class TcpPort:
         with contextlib.suppress(ConnectionError, TimeoutError):
             await asyncio.wait_for(writer.drain(), _LAST_WORD_SECONDS)
 
+    def _is_crowded(self) -> bool:
+        """Whether this connection is one too many: for the process, or for one listener beside others."""
+        most = connections_max()
+        return self._open > min(_CONNECTIONS_MAX, most * 3 // 4) or connections.open > most
+
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: Key, address: str) -> None:
         local = (writer.get_extra_info("sockname") or ("",))[0]
+        generation = self._gate.keyring.generation
         peer = Peer(address, key.id, now, self._settings, self._shared, self._is_selected, local, self._state)
         session = self._door.listener.open(peer)
         for taken in session.begin() if hasattr(session, "begin") else ():
             await self._deliver(writer, key, taken)
         while True:
             data = await asyncio.wait_for(reader.read(_READ_BYTES), self._door.listener.silence_seconds)
+            if generation != self._gate.keyring.generation:
+                # The key may have been revoked, or lost its right, since the connection was opened.
+                generation = self._gate.keyring.generation
+                key = self._gate.admit(self._door.protocol, "", address)
             try:
                 for taken in session.feed(data) if data else session.end():
                     await self._deliver(writer, key, taken)
                     if taken.is_last:
                         return
+            except Busy:
+                raise
             except Refused as error:
                 # What came before it in the same read is kept; a protocol that answers has had its say in `feed`.
-                raise error
+                self._gate.refused(self._door.protocol, key.id, {error.reason: 1})
+                raise
             if not data:
                 return
 
     async def _deliver(self, writer: asyncio.StreamWriter, key: Key, taken: Taken) -> None:
-        await deliver(self._gate, self._door.protocol, key, Taken(merged(taken.frames), None, taken.refused))
+        await self._keep(writer, key, Taken(merged(taken.frames), None, taken.refused))
         if taken.answer is not None and taken.answer.body:
             writer.write(taken.answer.body)
-            await writer.drain()
+            await asyncio.wait_for(writer.drain(), UNREAD_SECONDS)
+
+    async def _keep(self, writer: asyncio.StreamWriter, key: Key, taken: Taken) -> None:
+        """Keep frames. While there is no room nothing more is read, so that TCP holds the sender back.
+
+        A protocol that has words for it says so instead.
+        """
+        deadline = time.monotonic() + _HELD_BACK_SECONDS
+        while True:
+            try:
+                await deliver(self._gate, self._door.protocol, key, taken)
+            except Busy as busy:
+                has_words = self._door.listener.problem is not None
+                if has_words or time.monotonic() > deadline or writer.is_closing():
+                    raise
+                taken = replace(taken, refused={})
+                await asyncio.sleep(min(busy.retry_after_seconds, _HELD_BACK_STEP_SECONDS))
+            else:
+                return
 
 
 class UdpPort(asyncio.DatagramProtocol):
@@ -149,6 +190,7 @@ class UdpPort(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: list[tuple[bytes, tuple[Any, ...]]] = []
         self._shared: dict[str, Any] = {}
+        self._waiting_bytes = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -173,6 +215,10 @@ class UdpPort(asyncio.DatagramProtocol):
             await self._task
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
+        if self._waiting_bytes + len(data) > _DATAGRAMS_MAX_BYTES:
+            self._gate.refused(self._door.protocol, 0, {"overflow": 1})
+            return
+        self._waiting_bytes += len(data)
         self._waiting.append((data, addr))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._gather())
@@ -180,7 +226,7 @@ class UdpPort(asyncio.DatagramProtocol):
     async def _gather(self) -> None:
         await asyncio.sleep(_GATHER_SECONDS)
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting, self._waiting_bytes = self._waiting, [], 0
             for key, frames in self._read(batch):
                 await self._keep(key, frames)
 

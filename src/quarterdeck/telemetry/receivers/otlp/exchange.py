@@ -85,7 +85,10 @@ def _checked(body: bytes, message: Message) -> bytes:
 def _from_json(body: bytes, message: Message) -> bytes:
     """Return the request as protobuf. OTLP's JSON writes ids in hex, where protobuf's JSON has base64."""
     try:
-        ParseDict(_with_base64_ids(orjson.loads(body)), message, ignore_unknown_fields=True, max_recursion_depth=64)
+        found = orjson.loads(body)
+        if not isinstance(found, dict):
+            raise ParseError("it is no object")
+        ParseDict(_with_base64_ids(found), message, ignore_unknown_fields=True, max_recursion_depth=64)
     except (orjson.JSONDecodeError, ParseError, ValueError, RecursionError) as error:
         raise Refused(f"the body is no {type(message).__name__} in JSON: {str(error)[:300]}") from error
     return message.SerializeToString()
