@@ -43,8 +43,8 @@ NO_PAGES = {
     "view_save",
 }  # fmt: skip
 TABS = [
-    "", "/metrics", "/logs", "/requests", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge",
-    "/merge?into=",
+    "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",
+    "/merge", "/merge?into=",
 ]  # fmt: skip
 LOOKS = [("light", 1440), ("dark", 390)]
 FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from tests.api.conftest import ApiClient
+from tests.receivers.sentry.requests import envelope, take
 from tests.telemetry.engines import Engine
 from tests.web.conftest import signed_in
 
@@ -110,10 +111,41 @@ def test_charts_of_calls_leave_out_the_minute_that_is_not_over(as_owner: Client,
     assert calls[minute.timestamp() * 1000] == pytest.approx(1 / 60)
     assert max(calls) * 1.0 <= (time.time() - 60) * 1000
     duration = as_owner.get(f"{address}/duration?range=15m").json()
-    assert (duration["unit"], [one["name"] for one in duration["series"]]) == ("seconds", ["p50", "p95", "p99"])
+    assert (duration["unit"], [one["name"] for one in duration["series"]]) == ("ms", ["p50", "p95", "p99"])
     p99 = dict(map(tuple, duration["series"][2]["points"]))
-    assert p99[minute.timestamp() * 1000] == pytest.approx(0.008, rel=0.1)
+    assert p99[minute.timestamp() * 1000] == pytest.approx(8, rel=0.1)
     assert as_owner.get(f"{address}/nonsense").status_code == 404
+
+
+def test_errors_are_shown_as_text_with_what_tells_them_apart(
+    as_owner: Client, admin: ApiClient, sent: dict[str, Item]
+) -> None:
+    client.command("TRUNCATE TABLE error_events")
+    event = {
+        "event_id": "9e" * 16, "timestamp": time.time() - 5, "server_name": "web1", "release": "shop@1.2.3",
+        "environment": "prod", "tags": {"service": "shop"}, "level": "fatal",
+        "exception": {"values": [{"type": "PaymentError", "value": HOSTILE, "mechanism": {"handled": False}}]},
+    }  # fmt: skip
+    body = envelope(("event", event), event_id=event["event_id"])
+    for _twice in range(2):
+        _load(*take(body).frames)
+    bind(SYSTEM)
+    found = page(as_owner, f"/items/{sent['web1'].pk}/errors")
+    assert "PaymentError: &lt;script&gt;alert(1)&lt;/script&gt;red\\x1b[2J" in found
+    assert "<script>alert" not in found
+    for text in ("fatal", "unhandled", "prod", "1 event in this time"):
+        assert text in found, text
+    [row] = admin.call("GET", f"/items/{sent['web1'].pk}/errors").json()["items"]
+    assert (row["event_id"], row["level"], row["type"], row["is_handled"]) == (
+        event["event_id"],
+        "fatal",
+        "PaymentError",
+        False,
+    )
+    assert len(bytes.fromhex(row["grouping_hash"])) == 8
+    named = Item.objects.get(type__code="service", name=row["service"])
+    assert "PaymentError" in page(as_owner, f"/items/{named.pk}/errors")
+    assert "No errors in this time" in page(as_owner, f"/items/{actions.create_item(SYSTEM, 'host', 'x').pk}/errors")
 
 
 def test_without_data_the_pages_say_what_to_do(as_owner: Client, telemetry: Engine) -> None:
@@ -136,7 +168,7 @@ def test_the_sources_tell_who_sends(as_owner: Client, sent: dict[str, Item]) -> 
 
 def test_what_one_may_not_see_does_not_exist(teammate_user: User, sent: dict[str, Item]) -> None:
     teammate = signed_in(teammate_user)
-    for tab in ("logs", "requests", "requests/rate", "sources"):
+    for tab in ("logs", "errors", "requests", "requests/rate", "sources"):
         assert teammate.get(f"/items/{sent['web1'].pk}/{tab}").status_code == 404
 
 

@@ -14,7 +14,7 @@ from quarterdeck.cli.output import ColumnsOption, Format, OutputOption, columns_
 app = typer.Typer(no_args_is_help=True, help="Read and change items.")
 app.command("import")(transfer.import_items)
 app.command("export")(transfer.export_items)
-for _command in (recent.logs, recent.spans, recent.requests, recent.senders):
+for _command in (recent.logs, recent.spans, recent.errors, recent.requests, recent.senders):
     app.command()(_command)
 
 LIST_COLUMNS = ("id", "type", "name", "state", "env", "primary_ip", "owner", "last_seen")

@@ -1,4 +1,4 @@
-"""qd items logs, spans, requests, senders: what an item sends."""
+"""qd items logs, spans, errors, requests, senders: what an item sends."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ def spans(
         id_ = find_item(client, item)["id"]
         rows = client.get(f"/items/{id_}/spans", {"since": since, "order": order.value, "limit": limit})["items"]
     write_rows(rows, output, columns_of(columns, ("ts", "duration_ns", "service", "name", "is_error", "trace_id")))
+
+
+def errors(
+    item: Reference,
+    since: Since = "1h",
+    limit: Limit = 100,
+    columns: ColumnsOption = "",
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Show the newest error events of an item. Example: qd items errors service/shop --since 7d"""
+    with Client() as client:
+        id_ = find_item(client, item)["id"]
+        rows = client.get(f"/items/{id_}/errors", {"since": since, "limit": limit})["items"]
+    write_rows(rows, output, columns_of(columns, ("ts", "level", "service", "release", "message")))
 
 
 def requests(item: Reference, since: Since = "1h", output: OutputOption = Format.TABLE) -> None:

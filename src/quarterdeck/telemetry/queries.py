@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from quarterdeck.telemetry.charting import Chart, Series, chart
 from quarterdeck.telemetry.latest import Latest, Metric, latest, metrics_of
-from quarterdeck.telemetry.recent import LogLine, SenderSeen, Span, logs, senders, spans
+from quarterdeck.telemetry.recent import ErrorEvent, LogLine, SenderSeen, Span, errors, logs, senders, spans
 from quarterdeck.telemetry.requests import Operation, Red, Requests, requests
 from quarterdeck.telemetry.status import EngineStatus, TableStatus, engine_status
 
 __all__ = [
     "Chart",
     "EngineStatus",
+    "ErrorEvent",
     "Latest",
     "LogLine",
     "Metric",
@@ -23,6 +24,7 @@ __all__ = [
     "TableStatus",
     "chart",
     "engine_status",
+    "errors",
     "latest",
     "logs",
     "metrics_of",

@@ -59,6 +59,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorEvent:
+    """An error as its SDK reported it. `grouping_hash`, in hex, is the same for events that are the same error."""
+
+    at: datetime
+    level: str
+    type: str
+    message: str
+    culprit: str
+    is_handled: bool
+    service: str
+    host: str
+    release: str
+    environment: str
+    event_id: str
+    grouping_hash: str
+    trace_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SenderSeen:
     """Who sends for an item by one protocol. `key` is the intake key's name, "" for loopback without one."""
 
@@ -124,13 +143,24 @@ def spans(
     return [Span(*row) for row in rows]
 
 
+def errors(
+    actor: Actor, item: Model, since: datetime, *, until: datetime | None = None, limit: int = 100
+) -> list[ErrorEvent]:
+    """Return the newest error events of [`since`, `until`), newest first. Raises Denied, Unavailable."""
+    require(actor, "telemetry.query", [item])
+    condition, parameters = whose(item)
+    sql = _ERRORS.format(condition=condition)
+    rows = client.query(sql, parameters | _window(since, until, limit), options=_OPTIONS)
+    return [ErrorEvent(*row) for row in rows]
+
+
 def services_of(item: Model) -> list[str]:
     """Return the service names under which the item's senders speak; [] for what is no service."""
     return [str(name) for (name,) in client.query(_SERVICES, {"owners": _owners(item)}, options=_OPTIONS)]
 
 
 def whose(item: Model) -> tuple[str, dict[str, Any]]:
-    """Return SQL that selects the item's rows of `logs` or `spans`, with its parameters.
+    """Return SQL that selects the item's rows of `logs`, `spans` or `error_events`, with its parameters.
 
     A service is asked for by its name, which the tables are ordered by; anything else by who sent.
     """
@@ -170,3 +200,9 @@ _SPANS = f"""
         if(parent_id = toFixedString('', 8), '', lower(hex(spans.parent_id)))
     FROM spans WHERE {{condition}} AND {_WITHIN}
     ORDER BY {{order}} DESC LIMIT 1 BY spans.trace_id, spans.span_id, spans.kind LIMIT {{{{limit:UInt32}}}}"""
+# An event that came twice is two rows until they are merged.
+_ERRORS = f"""
+    SELECT ts, level, type, toValidUTF8(substring(error_events.message, 1, {_TEXT_BYTES})), culprit, handled, service,
+        host, release, environment, event_id, lower(hex(grouping_hash)), trace_id
+    FROM error_events WHERE {{condition}} AND {_WITHIN}
+    ORDER BY ts DESC LIMIT 1 BY project, event_id LIMIT {{{{limit:UInt32}}}}"""

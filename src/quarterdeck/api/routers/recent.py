@@ -60,6 +60,28 @@ class Spans(Schema):
     items: list[SpanRow]
 
 
+class ErrorRow(TypedDict):
+    """An error as its SDK reported it. `grouping_hash` is the same for events that are the same error."""
+
+    ts: str
+    level: str
+    type: str
+    message: str
+    culprit: str
+    is_handled: bool
+    service: str
+    host: str
+    release: str
+    environment: str
+    event_id: str
+    grouping_hash: str
+    trace_id: str
+
+
+class Errors(Schema):
+    items: list[ErrorRow]
+
+
 class RedRow(TypedDict):
     """How calls went: durations in nanoseconds, quantiles within 9 %; null where nothing was called."""
 
@@ -138,6 +160,18 @@ def spans(
     start, end = _window(since, until)
     found = queries.spans(actor, find(actor, item_id), start, until=end, order=order, limit=limit)
     names = [name for name in SpanRow.__annotations__ if name != "ts"]
+    return {"items": [{"ts": moment(one.at), **{name: getattr(one, name) for name in names}} for one in found]}
+
+
+@router.get("/items/{int:item_id}/errors", response=Errors)
+def errors(
+    request: HttpRequest, item_id: Id, since: Line = "1h", until: Line = "", limit: Rows = 100
+) -> dict[str, Any]:
+    """List the newest error events of an item. Times as for the logs."""
+    actor = identify(request)
+    start, end = _window(since, until)
+    found = queries.errors(actor, find(actor, item_id), start, until=end, limit=limit)
+    names = [name for name in ErrorRow.__annotations__ if name != "ts"]
     return {"items": [{"ts": moment(one.at), **{name: getattr(one, name) for name in names}} for one in found]}
 
 

@@ -16,6 +16,7 @@ from quarterdeck.web.pages import PageRequest
 
 # What a sender of telemetry can be; see monitoring/senders.
 SENDING_TYPES = frozenset({"host", "container", "service"})
+_OF_SENDERS = ("logs", "requests", "errors")
 
 
 def _open_differences(request: PageRequest, item: Item) -> int:
@@ -25,8 +26,8 @@ def _open_differences(request: PageRequest, item: Item) -> int:
 def _hidden(request: PageRequest, item: Item) -> set[str]:
     """Return the tabs that the actor may not open, or that say nothing of such an item."""
     if not may(request.actor, "telemetry.query", item):
-        return {"metrics", "logs", "requests"}
-    return set() if catalogue().by_id[item.type_id].code in SENDING_TYPES else {"logs", "requests"}
+        return {"metrics", *_OF_SENDERS}
+    return set() if catalogue().by_id[item.type_id].code in SENDING_TYPES else set(_OF_SENDERS)
 
 
 def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]:
@@ -36,6 +37,7 @@ def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]
         ("metrics", _("Metrics"), "web:item_metrics", "chart-line", 0),
         ("logs", _("Logs"), "web:item_logs", "file-text", 0),
         ("requests", _("Requests"), "web:item_requests", "route", 0),
+        ("errors", _("Errors"), "web:item_errors", "alert-circle", 0),
         ("relations", _("Relations"), "web:item_relations", "affiliate", 0),
         ("history", _("History"), "web:item_history", "history", 0),
         ("timeline", _("Timeline"), "web:item_timeline", "calendar-event", 0),

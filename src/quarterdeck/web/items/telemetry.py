@@ -63,6 +63,20 @@ def logs(request: PageRequest, pk: int) -> HttpResponse:
 
 @require_GET
 @page("telemetry.query")
+def errors(request: PageRequest, pk: int) -> HttpResponse:
+    """The newest error events of the page's time range."""
+    item = queries.get_item(request.actor, pk)
+
+    def read() -> dict[str, Any]:
+        found = telemetry.errors(request.actor, item, range_of(request).since, limit=LINES + 1)
+        return {"events": found[:LINES], "is_cut": len(found) > LINES, "shown": LINES}
+
+    context = context_of(request, item, "errors", read)
+    return render(request, "web/items/errors.html", context, status=_status(context))
+
+
+@require_GET
+@page("telemetry.query")
 def requests(request: PageRequest, pk: int) -> HttpResponse:
     """Rate, errors and durations of a service, and spans: `?order=` latest, slowest or errors."""
     item = queries.get_item(request.actor, pk)
@@ -90,13 +104,13 @@ def _rates(one: Red, seconds: int) -> dict[str, float | None]:
 
 def _durations(one: Red, seconds: int) -> dict[str, float | None]:
     found = {"p50": one.p50_ns, "p95": one.p95_ns, "p99": one.p99_ns}
-    return {name: None if value is None else value / 1e9 for name, value in found.items()}
+    return {name: None if value is None else value / 1e6 for name, value in found.items()}
 
 
 # name: (unit, what is drawn of a point)
 _CHARTS: dict[str, tuple[str, Callable[[Red, int], dict[str, float | None]]]] = {
     "rate": ("/s", _rates),
-    "duration": ("seconds", _durations),
+    "duration": ("ms", _durations),
 }
 
 

@@ -38,6 +38,7 @@ urlpatterns = [
     path("items/<int:pk>/metrics", charts.metrics, name="item_metrics"),
     path("items/<int:pk>/charts/<slug:name>", charts.chart, name="item_chart"),
     path("items/<int:pk>/logs", telemetry.logs, name="item_logs"),
+    path("items/<int:pk>/errors", telemetry.errors, name="item_errors"),
     path("items/<int:pk>/requests", telemetry.requests, name="item_requests"),
     path("items/<int:pk>/requests/<slug:name>", telemetry.request_chart, name="item_request_chart"),
     path("items/<int:pk>/relations", related.relations, name="item_relations"),
