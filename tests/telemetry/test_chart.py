@@ -219,7 +219,7 @@ def test_the_latest_values_of_many_items_come_at_once(telemetry: Engine) -> None
 def test_the_settings_choose_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
     def resolution(days_ago: float, step: int) -> str:
         start = int(clock.now().timestamp() - days_ago * 86400) // step * step
-        return charting._resolution(charting._Grid(start, step, 10))
+        return charting._resolution(charting.Grid(start, step, 10))
 
     assert resolution(1, 60) == "raw"
     assert resolution(1, 300) == "5m"
