@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup frontend messages up test check bench wheel clean
+.PHONY: help setup frontend messages up test check fuzz bench wheel clean
 
 help:
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -27,6 +27,11 @@ check: setup ## lint, types, layers, migrations, translations, docs, fast tests
 
 test: setup ## everything, on SQLite and PostgreSQL, with real servers and a real browser
 	@tests/bin/test
+
+FUZZ ?= --inputs 100000
+fuzz: setup ## hostile bytes at every receiver, guided by coverage; FUZZ="--inputs 1000000 --only zabbix"
+	@$(BIN)/uv pip install -q --require-hashes -r requirements/fuzz.lock.txt
+	@$(BIN)/python -m tests.fuzz.run $(FUZZ)
 
 bench: setup ## benchmarks; prints figures and ratios
 	@$(BIN)/python -m benchmarks
