@@ -69,3 +69,14 @@ def parsed(kind: type[Message], body: bytes) -> Any:
     except DecodeError as error:
         raise Refused(f"the body is no {kind.DESCRIPTOR.name}: {error}") from error
     return message
+
+
+def known(message: Any) -> bytes:
+    """Return the message written anew, with the fields that we know and no others.
+
+    A known field with another type on the wire is an unknown one to protobuf, and a fault to the engine: what was
+    checked here has to be readable there.
+    """
+    message.DiscardUnknownFields()
+    content: bytes = message.SerializeToString()
+    return content

@@ -58,7 +58,8 @@ def _take(request: Request) -> Taken:
     message = protos.parsed(_WRITE_REQUEST, request.body)
     samples = sum(len(series.samples) for series in message.timeseries)
     # Series without a name, which no Prometheus sends, are left out by the engine.
-    return Taken([Frame("prometheus.write", request.body, samples)] if samples else [], Answer(status=204))
+    frames = [Frame("prometheus.write", protos.known(message), samples)] if samples else []
+    return Taken(frames, Answer(status=204))
 
 
 def _problem(problem: Problem) -> Answer:

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from quarterdeck.telemetry import protos
 from quarterdeck.telemetry.receiving import Answer, Frame, Problem, Refused, Request, Taken
 
 _PROTOBUF, _JSON = "application/x-protobuf", "application/json"
@@ -79,7 +80,7 @@ def _checked(body: bytes, message: Message) -> bytes:
         message.ParseFromString(body)
     except DecodeError as error:
         raise Refused(f"the body is no {type(message).__name__}: {error}") from error
-    return body
+    return protos.known(message)
 
 
 def _from_json(body: bytes, message: Message) -> bytes:

@@ -42,7 +42,7 @@ def _of_protobuf(body: bytes) -> Taken:
             raise Refused("a span's trace_id has 8 or 16 bytes, its id and parent_id 8", reason="bad_id")
         if span.timestamp > spans.MICROSECONDS_MAX or span.duration > spans.MICROSECONDS_MAX:
             raise Refused("a span's timestamp or duration is no number of microseconds", reason="bad_time")
-    frames = [Frame("zipkin.protobuf", body, len(message.spans))] if message.spans else []
+    frames = [Frame("zipkin.protobuf", protos.known(message), len(message.spans))] if message.spans else []
     return Taken(frames, _ACCEPTED)
 
 
