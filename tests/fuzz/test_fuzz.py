@@ -45,7 +45,7 @@ def test_many_bytes_are_taken_or_refused(target: Target, request: pytest.Fixture
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("target", ALL)
-def test_a_megabyte_takes_no_longer_than_two_seconds(target: Target) -> None:
+def test_a_megabyte_is_read_in_good_time(target: Target) -> None:
     for data in megabytes():
         _try(target, data)
 

@@ -118,15 +118,9 @@ def frame_of_metrics(rows: Sequence[MetricRow]) -> Frame:
     return Frame(METRICS, b"\n".join(lines), sum(len(row.samples) for row in rows))
 
 
-def head_of_series(sender: Sender, metric: str, labels: Mapping[str, str]) -> bytes:
-    """Return the beginning of a series' line, for receivers whose senders name the same series again and again."""
-    row = (sender.kind, sender.name, sender.identities, metric, dict(sorted(labels.items())))
-    return orjson.dumps(row)[:-1]
-
-
 def line_of_sample(head: bytes, at_ms: int, value: float) -> bytes:
-    """Return the line of one sample; `value` is finite."""
-    return b"%b,[%d],[%b]]" % (head, at_ms, repr(float(value)).encode())
+    """Return the line of one sample behind its `series_head`; `value` is finite."""
+    return b"%b[%d],[%b],[]]" % (head, at_ms, repr(float(value)).encode())
 
 
 def frame_of_samples(lines: Sequence[bytes]) -> Frame:

@@ -13,8 +13,8 @@ from quarterdeck.telemetry.canonical import (
     frame_of_logs,
     frame_of_metrics,
     frame_of_samples,
-    head_of_series,
     line_of_sample,
+    series_head,
 )
 from quarterdeck.telemetry.mapping import NEWEST_HOURS, OLDEST_DAYS
 from quarterdeck.telemetry.receivers.zabbix import keys
@@ -110,7 +110,7 @@ class Reader:
         head = b""
         if name not in self._texts:
             labels = {"host": host, **keys.labels_of(parameters, self._parameters.get(name, ()))}
-            head = head_of_series(self._memory.sender_of(host), keys.metric_of(name), labels)
+            head = series_head(keys.metric_of(name), labels, self._memory.sender_of(host))
         series = Series(name, head, told)
         self._memory.series.set((host, key), series)
         return series
