@@ -6,7 +6,6 @@ This is a seeded subset; `make fuzz` looks for more, guided by coverage.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +13,6 @@ from tests.fuzz.inputs import inputs, megabytes
 from tests.fuzz.targets import RECEIVERS, Target, frames_kept, run, targets
 from tests.telemetry.engines import Engine
 
-from quarterdeck.telemetry import client
 from quarterdeck.telemetry.loading import NotReadable, Origin, load, receivers
 from quarterdeck.telemetry.receiving import Frame
 
@@ -55,18 +53,6 @@ def test_every_receiver_says_where_its_bytes_come_in() -> None:
     # What is fetched and not received has no door of its own.
     listening = {name for name, one in receivers().items() if one.routes or one.listeners or one.methods}
     assert listening - tested == set()
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
-    from pathlib import Path
-
-    from django.conf import settings
-
-    one = Engine(Path(settings.DATA)).start()
-    yield one
-    client.forget()
-    one.stop()
 
 
 _RECEIVED_MS = int(datetime(2026, 6, 15, 12, tzinfo=UTC).timestamp() * 1000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from tests.lab.intake import IntakeLab
 from tests.lab.postgres import postgres as start_postgres
 from tests.lab.sshd import SshServer
 from tests.lab.sshd import sshd as start_sshd
+from tests.telemetry.engines import Engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,6 +24,19 @@ def instance() -> Iterator[Instance]:
     """A running Quarterdeck, shared: a test leaves it as usable as it found it."""
     with running_instance() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The engine of the tests' own data directory, which the product's client finds by itself."""
+    from django.conf import settings
+
+    from quarterdeck.telemetry import client
+
+    engine = Engine(Path(settings.DATA)).start()
+    yield engine
+    client.forget()
+    engine.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from tests.telemetry.engines import Engine
 
 from quarterdeck.telemetry import actions, client
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """The engine of the tests' own data directory, which the product's client finds by itself."""
-    engine = Engine(Path(settings.DATA)).start()
-    yield engine
-    client.forget()
-    engine.stop()
 
 
 @pytest.fixture

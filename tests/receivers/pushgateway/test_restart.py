@@ -42,6 +42,6 @@ def test_pushed_groups_and_counted_values_outlive_a_restart() -> None:
         wait_until(lambda: _last_at(intake, "qd_kept") > stopped, "the group to be sent again", 120)
         assert _last_at(intake, "qd_deleted") < stopped
         [counted] = intake.series_arrived("qd_restarts_total", host=socket.gethostname())
-        assert counted["values"] == [1]
+        assert set(counted["values"]) == {1}
         [kept] = intake.series("qd_kept", job="kept")
         assert set(kept["values"]) == {17}

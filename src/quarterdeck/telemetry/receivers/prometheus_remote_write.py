@@ -38,7 +38,7 @@ _STREAM = Stream(
     " samples Array(Tuple(value Float64, timestamp Int64))))",
     select="""
     SELECT 'instance' AS sender_kind, one.labels.value[indexOf(one.labels.name, 'instance')] AS sender_name,
-        CAST(map(), 'Map(String, String)') AS identities,
+        map('instance', sender_name, 'job', one.labels.value[indexOf(one.labels.name, 'job')]) AS identities,
         one.labels.value[indexOf(one.labels.name, '__name__')] AS metric_name,
         mapFromArrays(one.labels.name, one.labels.value) AS labels,
         arrayMap(t -> fromUnixTimestamp64Milli(t, 'UTC'), one.samples.timestamp) AS timestamps,
