@@ -176,7 +176,8 @@ class Application:
     async def _take(self, place: _Place, request: Request, receive: Receive, share: Share) -> Answer:
         gate, protocol = self._gate, place.protocol
         key = OPEN if place.route.is_probe else self._admit_early(place, request)
-        if key is not None:
+        # A protocol whose body may hold the key tells in its refusal what of the body is held back, too.
+        if key is not None and not place.receiver.key_in_body:
             gate.check_rate(protocol, key)
         with self._counted(protocol, key):
             body = await _body(receive, _lower(self._body_max_bytes, place.receiver.body_max_bytes), share)
