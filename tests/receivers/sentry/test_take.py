@@ -214,8 +214,8 @@ def test_it_adds_up_counters_and_keeps_each_measurement() -> None:
     ]
     taken = take(envelope(("trace_metric", {"items": [*found, sample("gauge", float("inf")), {"name": "x"}]})))
     by_name = {row["metric_name"]: row for row in rows(taken, "sentry.metrics")}
-    assert by_name["orders_paid_delta"]["values"] == [5.0]
-    assert by_name["orders_paid_milliseconds"]["values"] == [1.0, 2.0]
+    assert by_name["orders_paid_delta"]["numbers"] == [5.0]
+    assert by_name["orders_paid_milliseconds"]["numbers"] == [1.0, 2.0]
     assert len(set(by_name["orders_paid_milliseconds"]["at"])) == 2
     assert taken.refused == {"no_value": 2}
 
