@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,7 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
 @pytest.fixture(scope="session")
 def machine(deck: Deck) -> int:
     """The item of this machine: it appears by itself."""
-    return _first_item(deck, "type:host")
+    return _first_item(deck, f"type:host+name:{socket.gethostname()}")
 
 
 def _first_item(deck: Deck, query: str) -> int:

@@ -51,11 +51,17 @@ def test_an_instance_keeps_its_telemetry_on_the_server(server: str, there: Clien
     with running_instance({"QD_CLICKHOUSE_URL": f"{server}/{database}".rstrip("/")}) as instance:
         assert "engine" not in instance.pids()
         assert not (instance.data / "engine" / "store").exists()
-        host = json.loads(instance.qd("items", "list", "-q", "type:host", "-o", "json").stdout)[0]
-        wait_until(lambda: _samples(there, database or "default", host["id"]) > 0, "samples on the server")
-        read = instance.qd("chart", str(host["id"]), "system_memory_usage_bytes", "-o", "json")
+        wait_until(lambda: bool(_hosts(instance)), "this machine as an item")
+        host = _hosts(instance)[0]
+        wait_until(lambda: _samples(there, database or "default", host) > 0, "samples on the server")
+        read = instance.qd("chart", str(host), "system_memory_usage_bytes", "-o", "json")
         assert json.loads(read.stdout)["series"]
         _tells_where_it_is(instance, server)
+
+
+def _hosts(instance: Instance) -> list[int]:
+    listed = instance.qd("items", "list", "-q", "type:host", "-o", "json")
+    return [int(host["id"]) for host in json.loads(listed.stdout)]
 
 
 def _samples(there: Client, database: str, item: int) -> int:

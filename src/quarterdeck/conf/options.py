@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from quarterdeck.core.errors import BadInput
-from quarterdeck.core.names import did_you_mean
+from quarterdeck.core.names import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,10 +364,8 @@ def _file_values(path: Path) -> dict[str, object]:
         ) from error
     for name in values:
         if name not in _BY_NAME:
-            near = did_you_mean(name, _BY_NAME)
-            raise BadInput(
-                f'{path}: unknown setting "{name}"', hint=near or "see docs/reference/settings.md", field=name
-            )
+            hint = _near(name, _BY_NAME) or "see docs/reference/settings.md"
+            raise BadInput(f'{path}: unknown setting "{name}"', hint=hint, field=name)
     return values
 
 
@@ -379,7 +377,13 @@ def unknown_names(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return `{"QD_LISTN": 'did you mean "QD_LISTEN"?'}` of the environment's QD_ names that nothing reads."""
     environ = os.environ if environ is None else environ
     known = {option.env for option in OPTIONS} | _OTHER_NAMES
-    return {name: did_you_mean(name, known) for name in sorted(environ) if name.startswith("QD_") and name not in known}
+    return {name: _near(name, known) for name in sorted(environ) if name.startswith("QD_") and name not in known}
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """`did you mean "QD_LISTEN"?`, untranslated: Django's own settings are not there yet."""
+    near = nearest(name, known)
+    return f'did you mean "{near}"?' if near else ""
 
 
 def shown() -> list[dict[str, Any]]:
