@@ -52,8 +52,8 @@ FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => fou
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
-def check(open_page: Open, path: str, theme: str, width: int) -> None:
-    inspect(open_page(path, theme=theme, width=width))
+def check(look_at: Open, path: str, theme: str, width: int) -> None:
+    inspect(look_at(path, theme=theme, width=width))
 
 
 def inspect(page: Page) -> None:
@@ -65,20 +65,20 @@ def inspect(page: Page) -> None:
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("path", PAGES)
-def test_it_finds_nothing_on_a_page(open_page: Open, machine: int, path: str, theme: str, width: int) -> None:
-    check(open_page, path, theme, width)
+def test_it_finds_nothing_on_a_page(look_at: Open, machine: int, path: str, theme: str, width: int) -> None:
+    check(look_at, path, theme, width)
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("tab", TABS)
-def test_it_finds_nothing_on_an_item(open_page: Open, machine: int, tab: str, theme: str, width: int) -> None:
-    check(open_page, f"/items/{machine}{tab}", theme, width)
+def test_it_finds_nothing_on_an_item(look_at: Open, machine: int, tab: str, theme: str, width: int) -> None:
+    check(look_at, f"/items/{machine}{tab}", theme, width)
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("path", STRANGERS)
-def test_it_finds_nothing_on_what_a_stranger_sees(open_page: Open, path: str, theme: str, width: int) -> None:
-    inspect(open_page(path, theme=theme, width=width, is_signed_in=False))
+def test_it_finds_nothing_on_what_a_stranger_sees(look_at: Open, path: str, theme: str, width: int) -> None:
+    inspect(look_at(path, theme=theme, width=width, is_signed_in=False))
 
 
 @pytest.mark.parametrize(("theme", "width"), LOOKS)
