@@ -64,6 +64,22 @@ def test_a_sender_that_one_item_answers_to_is_bound_to_it(sender: Sender, attrib
     assert item.labels == {}
 
 
+@pytest.mark.parametrize("code", ["host", "container", "service"])
+def test_a_target_of_the_inventory_is_bound_to_its_item_whatever_it_is_called(code: str) -> None:
+    item = actions.create_item(SYSTEM, code, "shop")
+    actions.create_item(SYSTEM, "host", "exporter")
+    _send(Sender("instance", "exporter:9100", {"quarterdeck.item": str(item.pk)}))
+    bind(SYSTEM)
+    assert metrics_of(SYSTEM, item)
+
+
+def test_a_target_whose_item_is_gone_is_bound_by_its_name() -> None:
+    host = actions.create_item(SYSTEM, "host", "exporter")
+    _send(Sender("instance", "exporter:9100", {"quarterdeck.item": "999999999"}))
+    bind(SYSTEM)
+    assert metrics_of(SYSTEM, host)
+
+
 def test_a_name_of_two_items_is_nobodys() -> None:
     for _twice in range(2):
         actions.create_item(SYSTEM, "host", "twin")
