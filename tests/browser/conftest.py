@@ -104,14 +104,13 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
 
 @pytest.fixture(scope="session")
 def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Browsers that only look, one for each theme and width: scripts and styles are read once, as people's are."""
-    known: dict[tuple[object, ...], BrowserContext] = {}
+    """Browsers that only look, one signed in and one not: scripts and styles are read once, as people's are."""
+    known: dict[bool, BrowserContext] = {}
 
-    def context(**how: Any) -> BrowserContext:
-        key = tuple(sorted(how.items()))
-        if key not in known:
-            known[key] = _context(deck, chromium, **how)
-        return known[key]
+    def context(*, is_signed_in: bool) -> BrowserContext:
+        if is_signed_in not in known:
+            known[is_signed_in] = _context(deck, chromium, theme="auto", width=1440, is_signed_in=is_signed_in)
+        return known[is_signed_in]
 
     yield context
     for one in known.values():
@@ -120,11 +119,11 @@ def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., BrowserContex
 
 @pytest.fixture
 def look_at(deck: Deck, looks: Callable[..., BrowserContext]) -> Iterator[Open]:
-    """Open a path as `open_page` does, in a browser that other tests have looked with: nothing may be changed in it."""
+    """Open a path wide and in the light as `open_page` does, in a browser that others have looked with and will."""
     pages: list[Page] = []
 
-    def opened(path: str, *, theme: str = "light", width: int = 1440, is_signed_in: bool = True) -> Page:
-        pages.append(_page(deck, looks(theme=theme, width=width, is_signed_in=is_signed_in), path))
+    def opened(path: str, *, is_signed_in: bool = True) -> Page:
+        pages.append(_page(deck, looks(is_signed_in=is_signed_in), path))
         return pages[-1]
 
     yield opened
