@@ -1,0 +1,222 @@
+"""Asking the engine, and what it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+import promql_parser as ast
+from clickhouse_connect.driver.exceptions import DatabaseError
+from django.utils.translation import gettext as _
+
+from quarterdeck.telemetry import client
+from quarterdeck.telemetry.promql.errors import ExecutionFailed
+from quarterdeck.telemetry.promql.lowering import lower
+from quarterdeck.telemetry.promql.parsing import bare, parse
+from quarterdeck.telemetry.promql.plan import (
+    IS_UNIQUE,
+    MERGED,
+    SAME_LABELS,
+    Evaluation,
+    Grid,
+    Parameters,
+    Scalar,
+    Scope,
+    Text,
+    Vector,
+)
+from quarterdeck.telemetry.promql.selecting import samples
+
+POINTS_MAX = 11_000
+Kind = Literal["vector", "matrix", "scalar", "string"]
+# The engine's number of an error that `throwIf` raised.
+_THROWN = 395
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`points` is JSON text as the API has it: `[1700000000,"1"],[1700000015,"2"]`, without the brackets around."""
+
+    labels: dict[str, str]
+    points: str
+
+    def samples(self) -> list[tuple[float, float]]:
+        """Return `[(Unix time in seconds, value), ...]`."""
+        return [(at, float(value)) for at, value in orjson.loads(f"[{self.points}]")]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`series` holds one of them, without labels, for a scalar; for a string `text` and `at_ms` are all there is."""
+
+    kind: Kind
+    series: list[Series]
+    at_ms: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may use up."""
+
+    seconds: int = 30
+    memory_bytes: int = 256 << 20
+    answer_bytes: int = 64 << 20
+    id: str = ""
+
+    def options(self) -> dict[str, Any]:
+        return {
+            "enable_time_series_aggregate_functions": 1,
+            "prefer_column_name_to_alias": 1,
+            "optimize_aggregation_in_order": 1,
+            "max_execution_time": self.seconds,
+            "timeout_overflow_mode": "throw",
+            "max_memory_usage": self.memory_bytes,
+            "max_bytes_before_external_group_by": 0,
+            "max_bytes_before_external_sort": 0,
+            "max_result_bytes": self.answer_bytes,
+            "result_overflow_mode": "throw",
+            "max_query_size": 4 << 20,
+            "max_ast_depth": 20_000,
+            "max_parser_depth": 10_000,
+            "max_subquery_depth": 1000,
+            "max_ast_elements": 1_000_000,
+            "max_expanded_ast_elements": 10_000_000,
+            "log_comment": self.id,
+            "readonly": 2,
+        }
+
+
+def instant(text: str, at_ms: int, scope: Scope, limits: Limits) -> Answer:
+    """Evaluate a query at one time. Raises BadExpression, ExecutionFailed, Unavailable."""
+    node = parse(text)
+    where = _evaluation(Grid(at_ms, 0, 1), 0, scope)
+    inner = bare(node)
+    if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
+        return Answer("matrix", _read(_matrix(inner, where), where, limits), at_ms)
+    lowered = lower(inner, where)
+    if isinstance(lowered, Text):
+        return Answer("string", [], at_ms, lowered.value)
+    if isinstance(lowered, Scalar):
+        return Answer("scalar", _read(_of_scalar(lowered, where), where, limits), at_ms)
+    return Answer("vector", ordered(inner, _read(_of_vector(lowered, where), where, limits)), at_ms)
+
+
+def over_range(text: str, start_ms: int, end_ms: int, step_ms: int, scope: Scope, limits: Limits) -> Answer:
+    """Evaluate a query at each step from `start_ms` to `end_ms`. Raises as `instant` does."""
+    points = (end_ms - start_ms) // step_ms + 1
+    where = _evaluation(Grid(start_ms, step_ms, points), step_ms, scope, end_ms)
+    lowered = lower(bare(parse(text)), where)
+    if isinstance(lowered, Text):
+        raise ExecutionFailed(
+            _("invalid expression type %(kind)s for range query, must be Scalar or instant Vector")
+            % {"kind": '"string"'},
+            field="query",
+        )
+    statement = _of_scalar(lowered, where) if isinstance(lowered, Scalar) else _of_vector(lowered, where)
+    return Answer("matrix", sorted(_read(statement, where, limits), key=_by_labels), end_ms)
+
+
+def _evaluation(grid: Grid, step_ms: int, scope: Scope, end_ms: int | None = None) -> Evaluation:
+    end = grid.end_ms if end_ms is None else end_ms
+    return Evaluation(grid, grid.start_ms, end, step_ms, scope, Parameters(), lower)
+
+
+def _points(times: str, values: str) -> str:
+    """The JSON of points. Python would take a microsecond for each, the engine a tenth of that."""
+    one = "concat('[', toString(t / 1000), ',\"', timeSeriesPrometheusValueToString(assumeNotNull(v)), '\"]')"
+    return f"arrayStringConcat(arrayMap((t, v) -> {one}, {times}, {values}), ',')"
+
+
+def _of_vector(vector: Vector, where: Evaluation) -> str:
+    grid = where.grid
+    times = f"arrayMap(k -> {grid.start_ms} + k * {grid.step_ms}, range({grid.points}))"
+    named = "if(dropped = 1, mapFilter((k, v) -> k != '__name__', labels), labels)"
+    renamed = f"SELECT {named} AS named, vs FROM ({vector.sql}) WHERE arrayExists(v -> isNotNull(v), vs)"
+    gathered = f"SELECT named, groupArray(vs) AS rows FROM ({renamed}) GROUP BY named"
+    merged = f"SELECT named, rows, {MERGED} AS found FROM ({gathered})"
+    kept_times = f"arrayFilter((t, v) -> isNotNull(v), {times}, found)"
+    kept_values = "arrayFilter(v -> isNotNull(v), found)"
+    return f"SELECT named, {_points(kept_times, kept_values)} FROM ({merged}) WHERE {IS_UNIQUE}"
+
+
+def _of_scalar(scalar: Scalar, where: Evaluation) -> str:
+    grid = where.grid
+    times = f"arrayMap(k -> {grid.start_ms} + k * {grid.step_ms}, range({grid.points}))"
+    return f"SELECT CAST(map(), 'Map(String, String)') AS named, {_points(times, scalar.sql)}"
+
+
+def _matrix(node: Any, where: Evaluation) -> str:
+    """The samples themselves."""
+    found = samples(node, where)
+    times = "arrayMap(p -> p.1, pairs)"
+    values = "arrayMap(p -> p.2, pairs)"
+    pairs = "arraySort(groupUniqArray((toUnixTimestamp64Milli(at), v))) AS pairs"
+    per_key = f"SELECT {found.key}, {pairs} FROM ({found.flat}) GROUP BY {found.key}"
+    if found.names:
+        joined = f"({per_key}) AS points INNER JOIN ({found.names}) AS named USING id"
+        per_key = f"SELECT labels, toUInt8(0) AS dropped, pairs FROM {joined}"
+    named = "if(dropped = 1, mapFilter((k, v) -> k != '__name__', labels), labels)"
+    return f"SELECT {named} AS named, {_points(times, values)} FROM ({per_key})"
+
+
+def _read(statement: str, where: Evaluation, limits: Limits) -> list[Series]:
+    try:
+        rows = client.query(statement, where.parameters.values, options=limits.options())
+    except DatabaseError as error:
+        raise _failure(error) from error
+    return sorted((Series(dict(labels), points) for labels, points in rows), key=_by_labels)
+
+
+def _failure(error: DatabaseError) -> Exception:
+    if getattr(error, "code", None) != _THROWN:
+        return error
+    said = client.said(error)
+    return ExecutionFailed(said.partition(": ")[0] if said.startswith(SAME_LABELS) else said, field="query")
+
+
+def _by_labels(series: Series) -> Any:
+    return sorted(series.labels.items())
+
+
+def ordered(node: Any, series: list[Series]) -> list[Series]:
+    """Return an instant answer in the order that its outermost function asks for; else in that of the labels."""
+    name, arguments = _outermost(node)
+    if name in ("sort", "bottomk"):
+        return sorted(series, key=lambda one: _number_key(one, 1))
+    if name in ("sort_desc", "topk"):
+        return sorted(series, key=lambda one: _number_key(one, -1))
+    if name in ("sort_by_label", "sort_by_label_desc"):
+        names = [bare(argument).val for argument in arguments[1:]]
+        is_reversed = name.endswith("_desc")
+        return sorted(series, key=lambda one: _label_key(one.labels, names), reverse=is_reversed)
+    return series
+
+
+def _outermost(node: Any) -> tuple[str, Sequence[Any]]:
+    if isinstance(node, ast.Call):
+        return node.func.name, node.args
+    return (str(node.op), ()) if isinstance(node, ast.AggregateExpr) else ("", ())
+
+
+def _number_key(series: Series, sign: int) -> tuple[bool, float]:
+    """NaN comes last either way."""
+    value = series.samples()[0][1]
+    return (True, 0.0) if value != value else (False, sign * value)
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def _label_key(labels: Mapping[str, str], names: Sequence[str]) -> Any:
+    """The labels' natural order: 4m5 comes before 4m600. What is equal is told apart by all labels."""
+    keys = [_natural(labels.get(name, "")) for name in names]
+    return keys, sorted(labels.items())
+
+
+def _natural(text: str) -> list[tuple[bool, int, str]]:
+    parts = _DIGITS.split(text)
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts if part]
