@@ -13,7 +13,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", health.readyz, name="readyz"),
     path("accounts/", include("quarterdeck.web.accounts.allauth_urls")),
 ]
-for prefix, module in (("api/v1/", "quarterdeck.api.urls"), ("", "quarterdeck.web.urls")):
+_MOUNTED = (
+    ("api/v1/", "quarterdeck.api.urls"),
+    ("prometheus/", "quarterdeck.api.prometheus.urls"),
+    ("", "quarterdeck.web.urls"),
+)
+for prefix, module in _MOUNTED:
     if find_spec(module):
         urlpatterns.append(path(prefix, include(module)))
 
