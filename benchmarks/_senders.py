@@ -61,7 +61,7 @@ class _Moving:
 
 def remote_write(series: list[tuple[str, dict[str, str], float]], hosts: int, samples: int, per_series: int) -> Load:
     """Return some `samples` samples of `hosts` node_exporters, 15 s apart, `per_series` of a series in a request."""
-    from quarterdeck.telemetry.receivers.prometheus_remote_write import _WRITE_REQUEST
+    from quarterdeck.telemetry.receivers.prometheus_remote_write.messages import WRITE_REQUEST
 
     dice = random.Random(7)
     fleet = [
@@ -75,7 +75,7 @@ def remote_write(series: list[tuple[str, dict[str, str], float]], hosts: int, sa
     in_request = max(1, 2000 // per_series)
     while count < samples:
         for start in range(0, len(fleet), in_request):
-            request = _WRITE_REQUEST()
+            request = WRITE_REQUEST()
             for _name, labels, moving in fleet[start : start + in_request]:
                 one = request.timeseries.add()
                 for key, text in labels:

@@ -64,30 +64,72 @@ def deck(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Deck]:
 Open = Callable[..., "Page"]
 
 
+def _context(deck: Deck, chromium: Browser, *, theme: str, width: int, is_signed_in: bool) -> BrowserContext:
+    context = chromium.new_context(
+        storage_state=deck.state if is_signed_in else None,
+        viewport={"width": width, "height": 900},
+        reduced_motion="reduce",
+        locale="zh-CN" if deck.language == "zh-hans" else "en-GB",
+    )
+    context.add_cookies([{"name": "qd_theme", "value": theme, "url": deck.instance.url}])
+    return context
+
+
+def _page(deck: Deck, context: BrowserContext, path: str) -> Page:
+    page = watch(context.new_page(), deck.complaints)
+    page.goto(deck.url(path))
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def _nobody_complained(deck: Deck) -> None:
+    found, deck.complaints[:] = list(deck.complaints), []
+    assert not found
+
+
 @pytest.fixture
 def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
     """Open a path as the first person: `open_page("/items", theme="dark", width=390)`. Complaints fail the test."""
     contexts: list[BrowserContext] = []
 
     def opened(path: str, *, theme: str = "light", width: int = 1440, is_signed_in: bool = True) -> Page:
-        context = chromium.new_context(
-            storage_state=deck.state if is_signed_in else None,
-            viewport={"width": width, "height": 900},
-            reduced_motion="reduce",
-            locale="zh-CN" if deck.language == "zh-hans" else "en-GB",
-        )
-        contexts.append(context)
-        context.add_cookies([{"name": "qd_theme", "value": theme, "url": deck.instance.url}])
-        page = watch(context.new_page(), deck.complaints)
-        page.goto(deck.url(path))
-        page.wait_for_load_state("networkidle")
-        return page
+        contexts.append(_context(deck, chromium, theme=theme, width=width, is_signed_in=is_signed_in))
+        return _page(deck, contexts[-1], path)
 
     yield opened
     for context in contexts:
         context.close()
-    found, deck.complaints[:] = list(deck.complaints), []
-    assert not found
+    _nobody_complained(deck)
+
+
+@pytest.fixture(scope="session")
+def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """Browsers that only look, one signed in and one not: scripts and styles are read once, as people's are."""
+    known: dict[bool, BrowserContext] = {}
+
+    def context(*, is_signed_in: bool) -> BrowserContext:
+        if is_signed_in not in known:
+            known[is_signed_in] = _context(deck, chromium, theme="auto", width=1440, is_signed_in=is_signed_in)
+        return known[is_signed_in]
+
+    yield context
+    for one in known.values():
+        one.close()
+
+
+@pytest.fixture
+def look_at(deck: Deck, looks: Callable[..., BrowserContext]) -> Iterator[Open]:
+    """Open a path wide and in the light as `open_page` does, in a browser that others have looked with and will."""
+    pages: list[Page] = []
+
+    def opened(path: str, *, is_signed_in: bool = True) -> Page:
+        pages.append(_page(deck, looks(is_signed_in=is_signed_in), path))
+        return pages[-1]
+
+    yield opened
+    for page in pages:
+        page.close()
+    _nobody_complained(deck)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import Deck, Open
-from tests.browser.test_pass_axe import inspect
+from tests.browser.test_pass_axe import inspect_both
 
 from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
@@ -17,7 +17,6 @@ from quarterdeck.telemetry.receiving import Frame
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 EVIL = "<img src=x onerror=alert(1)>"
-LOOKS = [("light", 1440), ("dark", 390)]
 
 
 def send(deck: Deck, text: str, key: str = "") -> int:
@@ -32,7 +31,7 @@ def send(deck: Deck, text: str, key: str = "") -> int:
 
 
 def test_a_client_is_pointed_here_with_a_fresh_key_and_is_seen_to_arrive(deck: Deck, open_page: Open) -> None:
-    page = open_page("/intake")
+    page = open_page("/intake", theme="auto")
     page.locator("a[href='/intake/connect/otlp']").first.click()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=deck.instance.url)
     name = f"team-{deck.language}-{time.time_ns()}"
@@ -46,7 +45,7 @@ def test_a_client_is_pointed_here_with_a_fresh_key_and_is_seen_to_arrive(deck: D
     page.locator("[data-copy-from=setup-1]").click()
     expect(page.locator(".qd-toast.good")).to_be_visible()
     assert f"Bearer {key}" in page.evaluate("navigator.clipboard.readText()")
-    inspect(page)
+    inspect_both(page)
     time.sleep(3)
     assert send(deck, "hello", key) == 200
     expect(page.locator("#arrived .icon")).to_be_visible(timeout=30_000)
@@ -56,7 +55,7 @@ def test_a_client_is_pointed_here_with_a_fresh_key_and_is_seen_to_arrive(deck: D
 
 
 def test_a_key_that_is_pasted_stays_in_the_page(open_page: Open) -> None:
-    page = open_page("/intake/connect/otlp")
+    page = open_page("/intake/connect/otlp", theme="auto")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url + (request.post_data or "")))
     page.fill("#paste", "0123456789abcdef")
@@ -67,23 +66,22 @@ def test_a_key_that_is_pasted_stays_in_the_page(open_page: Open) -> None:
 
 
 def test_counts_and_lag_are_live(deck: Deck, open_page: Open) -> None:
-    page = open_page("/intake")
+    page = open_page("/intake", theme="auto")
     row = page.get_by_role("row", name="OTLP")
     before = int(row.locator("td.num").first.inner_text())
     assert send(deck, "counted") == 200
     expect(row.locator("td.num").first).to_have_text(str(before + 1), timeout=30_000)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_a_key_is_changed_and_revoked(deck: Deck, open_page: Open, theme: str, width: int) -> None:
-    page = open_page("/intake/keys/new", theme=theme, width=width)
-    name = f"site-{deck.language}-{theme}"
+def test_a_key_is_changed_and_revoked(deck: Deck, open_page: Open) -> None:
+    page = open_page("/intake/keys/new", theme="auto")
+    name = f"site-{deck.language}"
     page.fill("input[name=name]", name)
     page.fill("textarea[name=labels]", f"env={EVIL}")
     page.locator(".card-footer button").click()
     page.goto(deck.url("/intake/keys"))
     page.get_by_role("link", name=name).click()
-    inspect(page)
+    inspect_both(page)
     page.fill("input[name=records_per_second]", "7")
     page.locator(".card-footer button").click()
     row = page.get_by_role("row", name=name)
@@ -94,20 +92,19 @@ def test_a_key_is_changed_and_revoked(deck: Deck, open_page: Open, theme: str, w
     expect(page.get_by_role("row", name=name).locator("button")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_a_dead_letter_is_looked_at_and_deleted(deck: Deck, open_page: Open, theme: str, width: int) -> None:
+def test_a_dead_letter_is_looked_at_and_deleted(deck: Deck, open_page: Open) -> None:
     name = "000001a2193250ae-00000001-000007"
     content = f'{{"text": "password=hunter2 {EVIL}"}}'.encode()
     entry = Entry("otlp", 0, time.time_ns() // 1_000_000, Frame("otlp.logs", content, 1))
     bury(deck.instance.data / "spool" / "dead", name, entry, f"cannot be read near {EVIL}")
-    page = open_page("/intake/dead", theme=theme, width=width)
-    inspect(page)
+    page = open_page("/intake/dead", theme="auto")
+    inspect_both(page)
     page.locator(f"a[href$='{name}']").click()
     expect(page.locator("pre")).to_contain_text("password=***")
     expect(page.locator("pre")).to_contain_text(EVIL)
     assert "hunter2" not in page.content()
     assert page.locator("img[src=x]").count() == 0
-    inspect(page)
+    inspect_both(page)
     page.locator("button[value=delete]").click()
     page.locator("#qd-confirm [data-yes]").click()
     page.wait_for_url("**/intake/dead")
@@ -115,7 +112,7 @@ def test_a_dead_letter_is_looked_at_and_deleted(deck: Deck, open_page: Open, the
 
 
 def test_a_rule_is_tried_while_it_is_written(deck: Deck, open_page: Open) -> None:
-    page = open_page("/intake/redaction")
+    page = open_page("/intake/redaction", theme="auto")
     page.fill("#trial-text", "card 4111 1111 1111 1111")
     expect(page.locator("#trial-result pre")).to_have_text("card [card]")
     page.goto(deck.url("/intake/redaction/new"))
@@ -126,7 +123,7 @@ def test_a_rule_is_tried_while_it_is_written(deck: Deck, open_page: Open) -> Non
     page.fill("input[name=replacement]", "[staff]")
     expect(page.locator("#trial-result pre")).to_have_text("by [staff]")
     page.fill("input[name=name]", "staff-id")
-    inspect(page)
+    inspect_both(page)
     page.locator(".card-footer button").click()
     row = page.get_by_role("row", name="staff-id")
     expect(row).to_be_visible()
@@ -136,7 +133,7 @@ def test_a_rule_is_tried_while_it_is_written(deck: Deck, open_page: Open) -> Non
 
 
 def test_the_palette_finds_a_protocol(deck: Deck, open_page: Open) -> None:
-    page = open_page("/")
+    page = open_page("/", theme="auto")
     page.keyboard.press("Control+k")
     page.keyboard.type("opentelemetry")
     expect(page.locator("#qd-palette [role=option]").first).to_contain_text("otlp")

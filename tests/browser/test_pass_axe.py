@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from django.urls import URLPattern, URLResolver, resolve
@@ -24,8 +24,8 @@ PAGES = [
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
-    "/intake", "/intake/connect/otlp", "/intake/keys", "/intake/keys/new", "/intake/dead", "/intake/redaction",
-    "/intake/redaction/new", "/intake/redaction/card",
+    "/intake", "/intake/connect/otlp", "/intake/targets", "/intake/keys", "/intake/keys/new", "/intake/dead",
+    "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
@@ -46,14 +46,9 @@ TABS = [
     "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",
     "/merge", "/merge?into=",
 ]  # fmt: skip
-LOOKS = [("light", 1440), ("dark", 390)]
 FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
     one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 200)).join(" | ")}`))"""
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
-
-
-def check(open_page: Open, path: str, theme: str, width: int) -> None:
-    inspect(open_page(path, theme=theme, width=width))
 
 
 def inspect(page: Page) -> None:
@@ -63,48 +58,54 @@ def inspect(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
+def inspect_both(page: Page) -> None:
+    """Wide in the light, then narrow in the dark, and back. The page is one of theme "auto"."""
+    inspect(page)
+    _look(page, "dark", 390)
+    inspect(page)
+    _look(page, "light", 1440)
+
+
+def _look(page: Page, theme: Literal["light", "dark"], width: int) -> None:
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
+
+
 @pytest.mark.parametrize("path", PAGES)
-def test_it_finds_nothing_on_a_page(open_page: Open, machine: int, path: str, theme: str, width: int) -> None:
-    check(open_page, path, theme, width)
+def test_it_finds_nothing_on_a_page(look_at: Open, machine: int, path: str) -> None:
+    inspect_both(look_at(path))
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("tab", TABS)
-def test_it_finds_nothing_on_an_item(open_page: Open, machine: int, tab: str, theme: str, width: int) -> None:
-    check(open_page, f"/items/{machine}{tab}", theme, width)
+def test_it_finds_nothing_on_an_item(look_at: Open, machine: int, tab: str) -> None:
+    inspect_both(look_at(f"/items/{machine}{tab}"))
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("path", STRANGERS)
-def test_it_finds_nothing_on_what_a_stranger_sees(open_page: Open, path: str, theme: str, width: int) -> None:
-    inspect(open_page(path, theme=theme, width=width, is_signed_in=False))
+def test_it_finds_nothing_on_what_a_stranger_sees(look_at: Open, path: str) -> None:
+    inspect_both(look_at(path, is_signed_in=False))
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
 @pytest.mark.parametrize("dialog", ["choose-columns", "save-view"])
-def test_it_finds_nothing_in_a_dialog_and_escape_closes_it(
-    open_page: Open, machine: int, dialog: str, theme: str, width: int
-) -> None:
-    page = open_page("/items", theme=theme, width=width)
+def test_it_finds_nothing_in_a_dialog_and_escape_closes_it(look_at: Open, machine: int, dialog: str) -> None:
+    page = look_at("/items")
     page.locator(f"[data-dialog={dialog}]").evaluate("button => button.click()")
     expect(page.locator(f"#{dialog}")).to_be_visible()
-    inspect(page)
+    inspect_both(page)
     page.keyboard.press("Escape")
     expect(page.locator(f"#{dialog}")).not_to_be_visible()
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_it_finds_nothing_in_the_palette(open_page: Open, machine: int, theme: str, width: int) -> None:
-    page = open_page("/items", theme=theme, width=width)
+def test_it_finds_nothing_in_the_palette(look_at: Open, machine: int) -> None:
+    page = look_at("/items")
     page.keyboard.press("Control+k")
     expect(page.locator("#qd-palette [role=option]").first).to_be_visible()
-    inspect(page)
+    inspect_both(page)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_it_finds_nothing_on_the_steps_of_an_import(open_page: Open, theme: str, width: int) -> None:
-    page = open_page("/imports", theme=theme, width=width)
+def test_it_finds_nothing_on_the_steps_of_an_import(open_page: Open) -> None:
+    page = open_page("/imports", theme="auto")
     body = b"name,env,cpu_count\nimported-1,lab,4\nimported-2,lab,many\n"
     page.set_input_files("input[type=file]", {"name": "hosts.csv", "mimeType": "text/csv", "buffer": body})
     page.locator(".card-footer button").click()
@@ -112,26 +113,24 @@ def test_it_finds_nothing_on_the_steps_of_an_import(open_page: Open, theme: str,
     inspect(page)
     page.locator("button[value=try]").click()
     expect(page.locator(".qd-counts")).to_be_visible(timeout=60_000)
-    inspect(page)
+    inspect_both(page)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_it_finds_nothing_where_a_form_was_refused(open_page: Open, theme: str, width: int) -> None:
-    page = open_page("/access/users/new", theme=theme, width=width)
+def test_it_finds_nothing_where_a_form_was_refused(open_page: Open) -> None:
+    page = open_page("/access/users/new", theme="auto")
     page.fill("input[name=username]", "no such name!")
     page.keyboard.press("Enter")
     expect(page.locator(".qd-field-error").first).to_be_visible()
-    inspect(page)
+    inspect_both(page)
 
 
-@pytest.mark.parametrize(("theme", "width"), LOOKS)
-def test_it_finds_nothing_on_a_group(open_page: Open, theme: str, width: int) -> None:
-    page = open_page("/access/groups/new", theme=theme, width=width)
-    page.fill("input[name=name]", f"Crew {theme}")
+def test_it_finds_nothing_on_a_group(open_page: Open) -> None:
+    page = open_page("/access/groups/new", theme="auto")
+    page.fill("input[name=name]", "Crew")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name=f"Crew {theme}").click()
-    expect(page.locator("input[name=name]")).to_have_value(f"Crew {theme}")
-    inspect(page)
+    page.get_by_role("link", name="Crew").click()
+    expect(page.locator("input[name=name]")).to_have_value("Crew")
+    inspect_both(page)
 
 
 def test_every_page_is_looked_at() -> None:

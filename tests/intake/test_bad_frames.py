@@ -16,10 +16,10 @@ from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.splits import Splits
 from quarterdeck.telemetry.canonical import LogRow, MetricRow, frame_of_logs, frame_of_metrics
 from quarterdeck.telemetry.protos import define
-from quarterdeck.telemetry.receivers.prometheus_remote_write import _MESSAGES
+from quarterdeck.telemetry.receivers.prometheus_remote_write.messages import MESSAGES
 from quarterdeck.telemetry.receiving import Frame
 
-_WRITE_REQUEST = define("bad_frames", _MESSAGES)["WriteRequest"]
+_WRITE_REQUEST = define("bad_frames", MESSAGES)["WriteRequest"]
 GOOD = 40
 
 

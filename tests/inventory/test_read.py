@@ -261,6 +261,29 @@ def test_pages_are_complete_and_in_order_at_any_size(sync: Sync, sort: str) -> N
         assert seen == expected
 
 
+@pytest.mark.parametrize(("near", "far"), [(2, 4), (3, 100), (1, 0)])
+@pytest.mark.parametrize("query", ["role:web", "h -role:web", "cpu_count:>=4 h", '"h 1"', "role:nowhere"])
+@pytest.mark.parametrize("sort", ["", "-name", "type", "-last_seen"])
+def test_pages_are_complete_wherever_what_is_selected_stands(
+    sync: Sync, monkeypatch: pytest.MonkeyPatch, near: int, far: int, query: str, sort: str
+) -> None:
+    """However few rows are looked at before PostgreSQL selects all ids first."""
+    monkeypatch.setattr("quarterdeck.inventory.queries.paging._NEAR", near)
+    monkeypatch.setattr("quarterdeck.inventory.queries.paging._FAR", far)
+    roles = ("api", "api", "api", "db", "web")
+    sync(
+        *(host(f"h {n // 5}", {"cpu_count": n % 9 + 1}, key=f"k{n}", labels={"role": roles[n // 5]}) for n in range(25))
+    )
+    expected = list(items(SYSTEM, query, sort).values_list("pk", flat=True))
+    for limit in (1, 4, 50):
+        seen: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            rows, cursor = page(items(SYSTEM, query, sort), cursor, limit)
+            seen.extend(row.pk for row in rows)
+        assert seen == expected
+
+
 @pytest.mark.parametrize("cursor", ["x", "W10", "e30", "bnVsbA", "WyJhIiwgImIiXQ", "!!", "W1tdLFtdXQ"])
 def test_a_forged_cursor_is_refused(fleet: None, cursor: str) -> None:
     with pytest.raises(BadInput):

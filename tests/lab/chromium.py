@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright."""
+"""Debian's Chromium without its windows, driven by Playwright."""
 
 from __future__ import annotations
 
@@ -33,11 +33,13 @@ ARGUMENTS = (
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Yield a headless browser; a test opens its own contexts (sessions, languages, sizes) in it."""
-    need("chromium")
+    need("chromium-headless-shell")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(
+            executable_path="/usr/lib/chromium/chromium-headless-shell", args=list(ARGUMENTS)
+        )
         try:
             yield browser
         finally:

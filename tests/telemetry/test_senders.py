@@ -64,6 +64,38 @@ def test_a_sender_that_one_item_answers_to_is_bound_to_it(sender: Sender, attrib
     assert item.labels == {}
 
 
+@pytest.mark.parametrize("code", ["host", "container", "service"])
+def test_a_target_of_the_inventory_is_bound_to_its_item_whatever_it_is_called(code: str) -> None:
+    item = actions.create_item(SYSTEM, code, "shop")
+    actions.create_item(SYSTEM, "host", "exporter")
+    _send(Sender("instance", "exporter:9100", {"quarterdeck.item": str(item.pk)}))
+    bind(SYSTEM)
+    assert metrics_of(SYSTEM, item)
+
+
+@pytest.mark.parametrize("source", ["import", "manual", "cloud", "zabbix"])
+def test_to_be_bound_changes_nothing_that_others_know(source: str) -> None:
+    known = actions.Found("host", "a", "db1", {"cpu_count": 4, "fqdn": "db1.example.com"}, labels={"role": "db"})
+    actions.apply(SYSTEM, [known], source, scope="x", complete=True)
+    item = Item.objects.get()
+    _send(_host("db1.example.com", host_name="db1.example.com", os_type="windows"))
+    bind(SYSTEM)
+    before = (item.name, item.attributes, item.labels)
+    item.refresh_from_db()
+    assert (item.name, item.attributes, item.labels) == before
+    # The source sees it no more, the sender still speaks.
+    actions.apply(SYSTEM, [], source, scope="x", complete=True)
+    item.refresh_from_db()
+    assert (item.name, item.attributes, item.labels) == before
+
+
+def test_a_target_whose_item_is_gone_is_bound_by_its_name() -> None:
+    host = actions.create_item(SYSTEM, "host", "exporter")
+    _send(Sender("instance", "exporter:9100", {"quarterdeck.item": "999999999"}))
+    bind(SYSTEM)
+    assert metrics_of(SYSTEM, host)
+
+
 def test_a_name_of_two_items_is_nobodys() -> None:
     for _twice in range(2):
         actions.create_item(SYSTEM, "host", "twin")

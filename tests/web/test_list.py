@@ -48,6 +48,23 @@ def test_it_shows_a_wrong_query_with_its_error_and_no_rows(
     assert "web1" not in page
 
 
+def test_it_counts_what_is_selected_beyond_the_page(as_owner: Client, web1: Item, lab1: Item) -> None:
+    assert '<span id="qd-total" hx-swap-oob="true"> · 2 items in all</span>' in text(as_owner, "/items/facets")
+    assert "qd-total" not in text(as_owner, "/items/facets", q="env:nowhere")
+
+
+def test_a_bulk_change_proposes_the_allowed_values(as_owner: Client, web1: Item) -> None:
+    page = text(as_owner, ITEMS)
+    assert '<option value="state" data-list="choices-of-state">' in page
+    assert '<datalist id="choices-of-state">' in page
+    assert '<option value="running">running</option>' in page
+
+
+def test_who_is_signed_in_keeps_the_menu_where_nothing_is(as_owner: Client, client: Client) -> None:
+    assert 'class="qd-shell"' in text(as_owner, "/nothing-here")
+    assert 'class="qd-shell"' not in text(client, "/nothing-here")
+
+
 def test_it_underlines_the_word_that_is_wrong(as_owner: Client) -> None:
     assert "env:prod <mark>tipe:host</mark>" in text(as_owner, ITEMS, q="env:prod tipe:host")
 

@@ -11,8 +11,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver
 
 from quarterdeck.access.checks import may
-from quarterdeck.access.models import User
+from quarterdeck.access.links import VALID_FOR
+from quarterdeck.access.models import OneTimeLink, User
+from quarterdeck.access.tokens import digest
 from quarterdeck.audit.actor import Actor
+from quarterdeck.core.clock import now
 from quarterdeck.web.urls import urlpatterns
 
 
@@ -99,3 +102,12 @@ def test_it_refuses_a_form_without_its_csrf_token(owner_user: User) -> None:
 def test_it_refuses_a_link_that_was_never_made(client: Client, name: str) -> None:
     assert client.get(f"/{name}/guessed").status_code == 404
     assert client.post(f"/{name}/guessed", {"password": "x"}).status_code == 404
+
+
+def test_the_set_up_link_shows_no_form_once_somebody_can_sign_in(client: Client, owner_user: User) -> None:
+    OneTimeLink.objects.create(
+        purpose=OneTimeLink.Purpose.SETUP, digest=digest("old"), created_at=now(), expires_at=now() + VALID_FOR
+    )
+    response = client.get("/set-up/old")
+    assert response.status_code == 409
+    assert "<form" not in response.content.decode().partition("<main")[2].partition("qd-plain-foot")[0]

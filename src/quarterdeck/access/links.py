@@ -65,6 +65,14 @@ def find_link(purpose: str, plain: str) -> OneTimeLink:
     return link
 
 
+def find_setup_link(plain: str) -> OneTimeLink:
+    """Return the living link of the first set-up. Raises NotFound, and Conflict where somebody can sign in already."""
+    link = find_link(Purpose.SETUP, plain)
+    if not needs_setup():
+        raise Conflict(_("this instance is set up already"), hint=_("sign in"))
+    return link
+
+
 def _use(link: OneTimeLink) -> None:
     """Take the link, once: of two that try at the same time one finds it used."""
     if not OneTimeLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now()):
@@ -74,9 +82,7 @@ def _use(link: OneTimeLink) -> None:
 @action("access.setup", is_open=True)
 def complete_setup(actor: Actor, secret: str, username: str, email: str, password: str) -> User:
     """Make the first administrator. The link is the permission. Raises NotFound, Conflict, BadInput."""
-    link = find_link(Purpose.SETUP, secret)
-    if not needs_setup():
-        raise Conflict(_("this instance is set up already"), hint=_("sign in"))
+    link = find_setup_link(secret)
     user = User(username=_valid_name(username), email=email.strip())
     _set_password(user, password)
     _use(link)

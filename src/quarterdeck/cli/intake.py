@@ -21,6 +21,7 @@ app.add_typer(dead_app, name="dead")
 app.add_typer(rules_app, name="rules")
 
 STATUS_COLUMNS = ("protocol", "key", "accepted", "refused", "spooled", "loaded", "dead", "lag_seconds", "listens")
+TARGET_COLUMNS = ("job", "instance", "url", "item", "is_up", "scraped_at", "duration_seconds", "samples", "error")
 DEAD_COLUMNS = ("name", "protocol", "stream", "key", "received_at", "records", "bytes", "reason")
 RULE_COLUMNS = ("name", "enabled", "builtin", "pattern", "replacement", "hits")
 
@@ -57,6 +58,18 @@ def status(
     for one in found["listeners"]:
         if one["problem"]:
             note(f"{one['protocol']}: cannot listen on {one['transport']} {one['address']}: {one['problem']}")
+
+
+@app.command()
+def targets(output: OutputOption = Format.TABLE) -> None:
+    """List the scrape targets with how the last scrape of each went. Example: qd intake targets -o json"""
+    with Client() as client:
+        found = client.get("/intake/targets")
+    write_rows(found["items"], output, TARGET_COLUMNS)
+    for problem in found["problems"]:
+        note(problem)
+    if found["lost_samples"]:
+        note(f"{found['lost_samples']} scraped samples were lost: the spool was full")
 
 
 def _with_ports(row: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

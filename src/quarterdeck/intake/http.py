@@ -247,6 +247,8 @@ async def deliver(gate: Gate, protocol: str, key: Key, taken: Taken) -> None:
         await asyncio.wrap_future(kept)
     except SpoolFull as error:
         raise busy(error, taken.frames) from error
+    if taken.when_kept:
+        taken.when_kept()
 
 
 def _problem_of(receiver: Receiver, error: Refused) -> Answer:

@@ -11,6 +11,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from quarterdeck.intake.counters import Counters
 from quarterdeck.intake.spool import frames
 from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
-from quarterdeck.intake.spool.splits import Splits
+from quarterdeck.intake.spool.splits import Splits, forget_orphans
 from quarterdeck.intake.spool.writer import Spool
 from quarterdeck.telemetry import client, loading
 from quarterdeck.telemetry.loading import NotReadable, Origin, load
@@ -31,8 +32,10 @@ _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 5.0
 _IDLE_SECONDS = 0.25
 _SAVE_SECONDS = 1.0
-# The engine uses both cores in one insert; a second one fills the gaps in which the first waits for the disk.
+# The engine works at one insert with one core, to store it whole or not at all: two at once use the machine.
 _PARALLEL = 2
+# From this size on a group is loaded in two parts; small inserts cost the engine more for each row.
+_DIVIDED_BYTES = 8 << 20
 
 # A frame that alone needs more memory or time than the engine may use is tried so often before it is given up.
 _HEAVY_TRIES = 8
@@ -75,6 +78,7 @@ class Loader:
 
     def start(self) -> None:
         loading.forget_files()
+        forget_orphans(self._spool.directory)
         waiting = [entry for path in self._spool.sealed() for entry in frames.read(path)]
         self._counters.recovered(waiting)
         self._thread.start()
@@ -103,12 +107,15 @@ class Loader:
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     def _forget(self) -> None:
-        """Delete segments that are loaded; on a disk that is read-only they stay, and are not loaded again."""
+        """Delete segments that are loaded; on a disk that is read-only they stay, and are not loaded again.
+
+        How a segment was divided is forgotten after it: loaded again in other parts, it would count twice.
+        """
         for path in sorted(self._loaded):
             try:
-                Splits(path).forget()
                 self._spool.loaded(path)
                 self._loaded.discard(path)
+                Splits(path).forget()
             except OSError as error:
                 self._note(f"{path.name} is loaded but cannot be deleted: {error.strerror}")
                 return
@@ -151,9 +158,11 @@ class Loader:
         for entry in frames.read(path):
             groups.setdefault((entry.protocol, entry.frame.stream, entry.key), []).append(entry)
         rules, splits = self._rules(), Splits(path)
+        named = [(self._group(path, name, entries, rules, splits), entries) for name, entries in groups.items()]
         work = [
-            (entries, self._pool.submit(self._load_group, self._group(path, group, entries, rules, splits), entries))
-            for group, entries in groups.items()
+            (part, self._pool.submit(self._load_group, group, part, start))
+            for group, entries in named
+            for start, part in _parts(group, entries)
         ]
         failures = [failure for _entries, future in work if (failure := future.exception()) is not None]
         if failures:
@@ -173,7 +182,7 @@ class Loader:
 
     def _load_group(self, group: _Group, entries: list[Entry], start: int = 0) -> list[Entry]:
         """Load entries; where the engine cannot take them, halve them until the bad ones are alone. Return those."""
-        token = f"{group.token}-{start}-{len(entries)}"
+        token = _token(group, entries, start)
         if token not in group.splits:
             try:
                 load([entry.frame for entry in entries], group.origin, token, group.rules)
@@ -204,6 +213,23 @@ class Loader:
             reason = f"the last {len(rest)} bytes of segment {path.name} are garbled"
             bury(self._spool.directory / "dead", f"{path.stem}-{_hash('garbled')}-000000", entry, reason)
             log.error("%s; they are in %s", reason, self._spool.directory / "dead")
+
+
+def _token(group: _Group, entries: Sequence[Entry], start: int) -> str:
+    return f"{group.token}-{start}-{len(entries)}"
+
+
+def _parts(group: _Group, entries: list[Entry]) -> list[tuple[int, list[Entry]]]:
+    """Return `[(start, entries)]`: a large group in two parts, the same ones whenever it is tried."""
+    token = _token(group, entries, 0)
+    if token not in group.splits:
+        if len(entries) < 2 or sum(len(entry.frame.content) for entry in entries) < _DIVIDED_BYTES:
+            return [(0, entries)]
+        # Noted for a later version, whose sizes may differ; on a read-only disk this one divides it so again anyway.
+        with suppress(OSError):
+            group.splits.add(token)
+    half = len(entries) // 2
+    return [(0, entries[:half]), (half, entries[half:])]
 
 
 def _hash(token: str) -> str:

@@ -157,7 +157,7 @@ class TcpPort:
                 return
 
     async def _deliver(self, writer: asyncio.StreamWriter, key: Key, taken: Taken) -> None:
-        await self._keep(writer, key, Taken(merged(taken.frames), None, taken.refused))
+        await self._keep(writer, key, replace(taken, frames=merged(taken.frames)))
         if taken.answer is not None and taken.answer.body:
             writer.write(taken.answer.body)
             await asyncio.wait_for(writer.drain(), UNREAD_SECONDS)

@@ -23,8 +23,9 @@ class Stream:
     `{input}` in it stands for the segment's rows, which have `structure` and come in `format`. At hand are the query
     parameters `{received:DateTime64(3)}`, `{key:UInt32}`, `{protocol:String}`, `{labels:Map(String, String)}` (those of
     the key) and the functions of `telemetry.functions`. `delimiter` says how frames are joined: "varint" writes the
-    length before each (ClickHouse's `Protobuf`), "line" ends each with a newline. `proto` and `message` are the schema
-    of a protobuf format. With `has_ids` the same bytes sent again count once, because the sender gives ids or times.
+    length before each (ClickHouse's `Protobuf`), "line" ends each with a newline, "none" puts nothing between them.
+    `proto` and `message` are the schema of a protobuf format. With `has_ids` the same bytes sent again count once,
+    because the sender gives ids or times.
     `columns` is for a table of the receiver's own: it gets the rules of redaction (`mapping.Rule`) and returns
     `{"column": "SQL on the columns of select"}`.
     """
@@ -33,7 +34,7 @@ class Stream:
     format: str
     structure: str
     select: str
-    delimiter: Literal["varint", "line"] = "line"
+    delimiter: Literal["varint", "line", "none"] = "line"
     proto: str = ""
     message: str = ""
     has_ids: bool = False
@@ -65,13 +66,14 @@ class Taken:
     """What a receiver made of some bytes: frames to keep, then the answer to send.
 
     `refused` counts records that were left out, by reason (a short word, it becomes a label): `{"no_name": 2}`. A
-    connection ends after what `is_last`.
+    connection ends after what `is_last`. `when_kept` is called once the frames are durable; a UDP port does not.
     """
 
     frames: Sequence[Frame] = ()
     answer: Answer | None = None
     refused: Mapping[str, int] = field(default_factory=dict)
     is_last: bool = False
+    when_kept: Callable[[], None] | None = None
 
 
 class Refused(Exception):

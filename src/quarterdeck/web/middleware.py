@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from quarterdeck.access.actors import actor_of
+from quarterdeck.audit.actor import ActorKind
 from quarterdeck.core.errors import OpsError, TooMany, Unauthenticated
 from quarterdeck.core.records import trouble
 
@@ -65,11 +68,22 @@ def error_page(request: HttpRequest, error: OpsError) -> HttpResponse:
         response = toast(HttpResponse(status=error.status), error.message, hint=error.hint, level="bad")
         response.headers["HX-Reswap"] = "none"
     else:
-        context = {"error": error, "status": error.status, "title": title_of(error.status)}
+        context = {
+            "error": error,
+            "status": error.status,
+            "title": title_of(error.status),
+            "base": "web/base.html" if _keeps_the_menu(request, error) else "web/base_plain.html",
+        }
         response = render(request, "web/error.html", context, status=error.status)
     if isinstance(error, TooMany):
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
+
+
+def _keeps_the_menu(request: HttpRequest, error: OpsError) -> bool:
+    """Whoever is signed in goes on from the menu, unless what draws it may be the part that does not answer."""
+    is_known = hasattr(request, "user") and actor_of(request).kind != ActorKind.ANONYMOUS
+    return is_known and error.status != HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def title_of(status: int) -> str:

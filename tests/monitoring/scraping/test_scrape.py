@@ -228,3 +228,7 @@ def test_it_scrapes_items_that_ask_for_it(lab: _Lab) -> None:
         item = json.loads(lab.intake.instance.qd("items", "list", "-q", "name:scraped1", "-o", "json").stdout)
         found = item["items"] if isinstance(item, dict) else item
         assert sender["identities"]["quarterdeck.item"] == str(found[0]["id"])
+        targets = json.loads(lab.intake.instance.qd("intake", "targets", "-o", "json").stdout)
+        [target] = [one for one in targets if one["instance"] == exporter]
+        assert (target["item"], target["is_up"], target["error"]) == (found[0]["id"], True, "")
+        assert target["samples"] > 0

@@ -20,6 +20,7 @@ from tests.receivers.requests import NOW_MS, request, take
 
 from quarterdeck.telemetry.canonical import STALE, STALE_BITS
 from quarterdeck.telemetry.receivers.prometheus_remote_write import PLUGIN
+from quarterdeck.telemetry.receivers.prometheus_remote_write.statements import SAMPLES, SERIES
 from quarterdeck.telemetry.receiving import Refused, Taken
 
 
@@ -27,11 +28,11 @@ def _take(message: Any, **headers: str) -> Taken:
     return take(PLUGIN, "/api/v1/write", request(message.SerializeToString(), headers=headers))
 
 
-def test_it_counts_samples_and_leaves_series_without_a_name_to_the_engine() -> None:
+def test_it_counts_samples_and_leaves_out_series_without_a_name() -> None:
     series = [({"__name__": "a"}, [(1.0, NOW_MS), (2.0, NOW_MS)]), ({"job": "x"}, [(1.0, NOW_MS)])]
     taken = _take(write_request(series))
-    assert [frame.records for frame in taken.frames] == [3]
-    assert taken.refused == {}
+    assert [(frame.stream, frame.records) for frame in taken.frames] == [(SERIES, 0), (SAMPLES, 2)]
+    assert taken.refused == {"no_name": 1}
     assert taken.answer is not None
     assert taken.answer.status == 204
 

@@ -16,6 +16,7 @@ from quarterdeck.api.shapes import Body, Id, Line, moment
 from quarterdeck.telemetry import dead_letters, keys
 from quarterdeck.telemetry.intake_status import Counts, intake_status
 from quarterdeck.telemetry.models import IntakeKey
+from quarterdeck.telemetry.scrape_status import scrape_status
 
 router = Router()
 PerTime = Annotated[int, Field(ge=0, le=2**31 - 1)]
@@ -58,6 +59,29 @@ class StatusAnswer(Schema):
     waiting_segments: int
     repeated_records: int
     problem: str
+
+
+class TargetRow(TypedDict):
+    """A scrape target; `item` is the id where the inventory named it, `scraped_at` null before the first scrape."""
+
+    job: str
+    instance: str
+    url: str
+    item: int | None
+    is_up: bool
+    error: str
+    scraped_at: str | None
+    duration_seconds: float
+    samples: int
+
+
+class TargetsAnswer(Schema):
+    """`problems` says what of the configuration is not followed; `lost_samples` found the spool full."""
+
+    items: list[TargetRow]
+    next: str | None
+    problems: list[str]
+    lost_samples: int
 
 
 class KeyRow(TypedDict):
@@ -156,6 +180,18 @@ def status(request: HttpRequest) -> dict[str, Any]:
         "at": moment(found.at),
         "protocols": [_counts(row) for row in found.protocols],
         "keys": [_counts(row) for row in found.keys],
+    }
+
+
+@router.get("/intake/targets", response=TargetsAnswer)
+def targets(request: HttpRequest) -> dict[str, Any]:
+    """List the scrape targets with how the last scrape of each went."""
+    found = scrape_status(identify(request))
+    return {
+        "items": [{**asdict(one), "scraped_at": moment(one.scraped_at)} for one in found.targets],
+        "next": None,
+        "problems": found.problems,
+        "lost_samples": found.lost_samples,
     }
 
 

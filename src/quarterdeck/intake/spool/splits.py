@@ -37,3 +37,10 @@ class Splits:
 
     def forget(self) -> None:
         self._file.unlink(missing_ok=True)
+
+
+def forget_orphans(directory: Path) -> None:
+    """Delete what is noted of segments that are gone: a kill came between the two."""
+    for path in directory.glob("*.split"):
+        if not path.with_suffix(".sealed").exists():
+            path.unlink()

@@ -309,7 +309,10 @@ def export_types() -> str:
     """Return all types as YAML that `import_types` takes again unchanged."""
     types = [_exported(row) for row in ItemType.objects.prefetch_related("attributes")]
     common = [_exported_attribute(row) for row in Attribute.objects.filter(type=None)]
-    return yaml.safe_dump({"common": common, "types": types}, allow_unicode=True, sort_keys=False, width=120)
+    text: str = yaml.dump(
+        {"common": common, "types": types}, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=120
+    )
+    return text
 
 
 def _exported(row: ItemType) -> dict[str, Any]:

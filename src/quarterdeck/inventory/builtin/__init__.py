@@ -20,7 +20,7 @@ def builtin_types() -> tuple[Mapping[str, Any], ...]:
     found: list[Mapping[str, Any]] = []
     for file in sorted(files(__package__).iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".yaml"):
-            data = yaml.safe_load(file.read_text(encoding="utf-8"))
+            data = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
             found.extend({"group": data["group"], **spec} for spec in data["types"])
     return tuple(found)
 

@@ -9,7 +9,6 @@ from quarterdeck.inventory.queries.items import (
     facets,
     get_item,
     items,
-    page,
     stale,
     targets,
 )
@@ -29,6 +28,7 @@ from quarterdeck.inventory.queries.looking import (
     view_owner,
     views,
 )
+from quarterdeck.inventory.queries.paging import page
 from quarterdeck.inventory.queries.searching import Completion, completions, search
 from quarterdeck.inventory.queries.selecting import BUILTIN_FIELDS, ItemFields, label_names, relation_types
 from quarterdeck.inventory.queries.surroundings import identities, merges, subgraph

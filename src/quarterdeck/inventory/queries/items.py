@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import orjson
 from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
@@ -21,12 +18,9 @@ from quarterdeck.core.query import Node, compile_q, mentions, parse
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, ItemIndex, Lifecycle
 from quarterdeck.inventory.queries.selecting import ItemFields
-from quarterdeck.inventory.values import moment
 
 SORTS = ("name", "type", "state", "env", "last_seen", "first_seen", "updated_at", "id", "owner", "region", "lifecycle")
-_TIMES = ("last_seen", "first_seen", "updated_at")
 HIDDEN = (Lifecycle.RETIRED.value, Lifecycle.TRASHED.value)
-MAX_PAGE = 1000
 # SQLite refuses an expression deeper than 1,000.
 _MAX_CONDITIONS = 900
 
@@ -74,68 +68,6 @@ def order_of(sort: str) -> tuple[str, ...]:
             field="sort",
         )
     return (f"{sign}id",) if name == "id" else (f"{sign}{name}", f"{sign}id")
-
-
-def _cursor(values: Sequence[Any]) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(values, default=str)).decode().rstrip("=")
-
-
-def _values(cursor: str, count: int) -> list[Any]:
-    try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        values = None
-    if not isinstance(values, list) or len(values) != count or any(isinstance(one, dict | list) for one in values):
-        raise BadInput(
-            _("This is not a page's cursor."),
-            hint=_("Use the `next` of the page before, with the same sort."),
-            field="after",
-        )
-    return values
-
-
-def page(queryset: QuerySet[Item], after: str = "", limit: int = 50) -> tuple[list[Item], str | None]:
-    """Return `(rows, next)`: at most `limit` rows behind the cursor, and the cursor of the next page or None.
-
-    Keyset paging: the cost does not grow with the depth. The queryset is one of `items()`.
-    """
-    limit = max(1, min(limit, MAX_PAGE))
-    order = [str(name) for name in queryset.query.order_by]
-    columns = [name.lstrip("-") for name in order]
-    if after:
-        queryset = queryset.filter(_behind(order, _values(after, len(columns))))
-    rows = list(queryset[: limit + 1])
-    if len(rows) <= limit:
-        return rows, None
-    last = rows[limit - 1]
-    keys = [_key(last, column) for column in columns]
-    return rows[:limit], _cursor(keys)
-
-
-def _key(item: Item, column: str) -> Any:
-    value = item.type.code if column == "type" else getattr(item, column)
-    return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-def _behind(order: Sequence[str], values: Sequence[Any]) -> Q:
-    """`a > x OR (a = x AND id > y)`, written as `a >= x AND (a > x OR id > y)`, which an index of a can use."""
-    names = [("type__code" if name.lstrip("-") == "type" else name.lstrip("-")) for name in order]
-    operators = ["lt" if name.startswith("-") else "gt" for name in order]
-    try:
-        if len(names) == 1:
-            return Q(**{f"{names[0]}__{operators[0]}": int(values[0])})
-        first, key = f"{names[0]}__{operators[0]}", f"{names[1]}__{operators[1]}"
-        value = _as_of(names[0], values[0])
-        return Q(**{f"{first}e": value}) & (Q(**{first: value}) | Q(**{key: int(values[1])}))
-    except (TypeError, ValueError, OverflowError):
-        raise BadInput(_("This is not a page's cursor."), hint=_("Start from the first page."), field="after") from None
-
-
-def _as_of(column: str, value: Any) -> str | datetime:
-    """Return a cursor's value of a column; raises ValueError for one that the column could not have."""
-    if not isinstance(value, str) or "\x00" in value:
-        raise ValueError(value)
-    return moment(value) if column in _TIMES else value
 
 
 def get_item(actor: Actor, pk: int) -> Item:

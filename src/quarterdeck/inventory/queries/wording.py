@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from quarterdeck.core.query import Text
+from quarterdeck.inventory.queries.planning import planned_without
 from quarterdeck.inventory.writing.derived import words
 
 # The column and the table are made in the migration `0002_full_text`.
@@ -40,11 +41,5 @@ def matching(found: list[str], *, is_prefix: bool) -> Q:
 @contextmanager
 def by_word_index() -> Iterator[None]:
     """Keep PostgreSQL from plans that test the words of one row after another, which it likes for a first few rows."""
-    if connection.vendor != "postgresql":
+    with planned_without("enable_indexscan", "enable_seqscan"):
         yield
-        return
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_indexscan = off; SET LOCAL enable_seqscan = off")
-        yield
-        # The end of the transaction does it too, but that may be the caller's.
-        cursor.execute("SET LOCAL enable_indexscan = on; SET LOCAL enable_seqscan = on")

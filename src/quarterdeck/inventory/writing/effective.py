@@ -1,4 +1,5 @@
-"""Which source's value counts. First the attribute's authority list, then people, then sources, imports last."""
+"""Which source's value counts. First the attribute's authority list, then people, then sources, then imports, then
+what sends telemetry."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from quarterdeck.inventory.writing.content import LABEL, Content
 
 MANUAL = "manual"
 IMPORT = "import"
+# Telemetry that a sender is bound to an item by: it knows a name for it, which any other source knows better.
+INTAKE = "intake"
 # Sources that are people deciding, not programs observing.
 PEOPLE = frozenset({MANUAL, IMPORT})
 # What people decide alone: no source can be in drift with them.
@@ -44,12 +47,17 @@ def _rank(source: str, order: int, authority: Sequence[str]) -> tuple[int, int]:
         return (0, authority.index(source))
     if source == MANUAL:
         return (-1 if MANUAL not in authority else 0, 0)
-    return (2 if source == IMPORT else 1, order)
+    return ({IMPORT: 2, INTAKE: 3}.get(source, 1), order)
 
 
 def _sources(desired: Content, seen: Sequence[Seen]) -> list[Seen]:
-    """Return who may speak: people, and the sources that still see the item (all of them when none does)."""
-    live = [one for one in seen if one.is_live] or list(seen)
+    """Return who may speak: people, and the sources that still see the item (all of them when none does).
+
+    One that knows no more than a name does not silence those that know what the item was.
+    """
+    live = [one for one in seen if one.is_live]
+    if not any(one.content.keys() - {"name"} for one in live):
+        live = list(seen)
     live.sort(key=lambda one: _rank(one.source, one.order, ()))
     return [Seen(MANUAL, desired, 0), *live] if desired else live
 

@@ -13,6 +13,7 @@ from quarterdeck.core.errors import BadInput
 from quarterdeck.monitoring.scraping.config import groups_of, seconds_of
 from quarterdeck.monitoring.scraping.job import Group, Job
 from quarterdeck.monitoring.scraping.relabel import relabelled
+from quarterdeck.monitoring.senders.naming import ASKED_AS
 
 _PORTS = {"http": "80", "https": "443"}
 _PARAMETER = "__param_"
@@ -38,7 +39,7 @@ class Target:
     @property
     def identities(self) -> dict[str, str]:
         found = {name: value for name, value in self.labels if name in ("instance", "job")}
-        return {**found, "quarterdeck.item": self.item} if self.item else found
+        return {**found, ASKED_AS: self.item} if self.item else found
 
 
 def targets_of(job: Job, groups: Iterable[Group]) -> list[Target]:

@@ -15,11 +15,12 @@ from quarterdeck.core.clock import now
 from quarterdeck.inventory.actions import apply
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import Item, Observation
+from quarterdeck.inventory.writing.effective import INTAKE
 from quarterdeck.monitoring.queries import this_machine
 from quarterdeck.monitoring.senders.naming import Sender, found, match
 from quarterdeck.telemetry import client
 
-SOURCE = "intake"
+SOURCE = INTAKE
 SCOPE = "senders"
 # A sender that is silent for longer is not looked at again before it speaks.
 _RECENT = timedelta(minutes=15)
@@ -61,11 +62,11 @@ def _unbound() -> list[Sender]:
 
 
 def _bound(sender: Sender, item: int | None, kinds: dict[int, str]) -> Found:
-    """Return what is observed: on a known item no more than the binding, else an item that nobody has claimed."""
+    """Return what is observed: on a known item no more than a name, else an item that nobody has claimed."""
     one = found(sender)
     if item is None:
         return one
-    return Found(kinds[item], one.external_id, item_id=item)
+    return Found(kinds[item], one.external_id, one.name, item_id=item)
 
 
 def senders_of(items: Sequence[int]) -> dict[int, list[int]]:

@@ -6,18 +6,22 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db.models.functions import Lower
 
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import Identity, Item, ItemIndex, Lifecycle
 
+T = TypeVar("T")
 _ALIVE = (Lifecycle.ACTIVE, Lifecycle.MISSING, Lifecycle.ABSENT)
 _LOOPBACK = frozenset({"localhost", "localhost.localdomain", "127.0.0.1", "::1"})
 # OpenTelemetry's resource attributes as identities of items, strongest first.
 _IDENTITIES = {"container.id": "docker_id", "host.id": "machine_id", "host.mac": "mac", "host.ip": "ip"}
 _ATTRIBUTES = {"os.type": "os_family", "os.name": "os_name", "os.version": "os_version", "host.arch": "architecture"}
 _BY_FIELD = ("fqdn", "aliases")
+# Our own word, which no protocol lets a sender say: the item as which the inventory named a target of a scrape.
+ASKED_AS = "quarterdeck.item"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def match(senders: Sequence[Sender], this_machine: int | None) -> dict[int, int]
     for place, items in _holders(senders).items():
         if len(items) == 1:
             matched.update(dict.fromkeys(wanted.get(place, ()), next(iter(items))))
-    return matched | _by_identity(senders)
+    return matched | _by_identity(senders) | _by_item(senders)
 
 
 def _holders(senders: Sequence[Sender]) -> dict[tuple[str, str], set[int]]:
@@ -132,7 +136,16 @@ def _by_identity(senders: Sequence[Sender]) -> dict[int, int]:
     return matched
 
 
-def _chunks(values: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+def _by_item(senders: Sequence[Sender]) -> dict[int, int]:
+    """Return the items of senders that we asked ourselves as a target of the inventory, whatever their address is."""
+    wanted = {sender.key: int(item) for sender in senders if (item := sender.identities.get(ASKED_AS, "")).isdecimal()}
+    alive: set[int] = set()
+    for chunk in _chunks(sorted(set(wanted.values()))):
+        alive.update(Item.objects.filter(pk__in=chunk, lifecycle__in=_ALIVE).values_list("pk", flat=True))
+    return {key: item for key, item in wanted.items() if item in alive}
+
+
+def _chunks(values: Sequence[T], size: int = 500) -> Iterable[Sequence[T]]:
     return (values[start : start + size] for start in range(0, len(values), size))
 
 

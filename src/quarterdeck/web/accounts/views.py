@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from quarterdeck.access import actions, registry
 from quarterdeck.access.actors import actor_of
 from quarterdeck.access.grants import user_grants
-from quarterdeck.access.links import find_link
+from quarterdeck.access.links import find_link, find_setup_link
 from quarterdeck.access.models import OneTimeLink, User
 from quarterdeck.core.errors import NotFound
 from quarterdeck.web.accounts.forms import PasswordTwiceForm, ProfileForm, SetUpForm
@@ -31,7 +31,7 @@ _BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 @require_http_methods(["GET", "HEAD", "POST"])
 def set_up(request: HttpRequest, secret: str) -> HttpResponseBase:
     """Make the first administrator and sign them in. The link in the address is the permission."""
-    find_link(OneTimeLink.Purpose.SETUP, secret)
+    find_setup_link(secret)
     form = SetUpForm(posted(request)[0])
     if form.is_valid():
         values = form.cleaned_data

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.intake import connect, dead, keys, overview, rules
+from quarterdeck.web.intake import connect, dead, keys, overview, rules, targets
 
 urlpatterns = [
     path("intake", overview.overview, name="intake"),
     path("intake/connect/<slug:protocol>", connect.connect, name="intake_connect"),
     path("intake/connect/<slug:protocol>/key", connect.new_key, name="intake_connect_key"),
+    path("intake/targets", targets.listing, name="intake_targets"),
     path("intake/keys", keys.listing, name="intake_keys"),
     path("intake/keys/new", keys.new, name="intake_key_new"),
     path("intake/keys/<int:pk>", keys.edit, name="intake_key"),

@@ -3,6 +3,7 @@
 //   <form data-kind-form> <select name="kind">… <div data-kinds="integer number">…   shown for these kinds only
 //   <label class="qd-drop" data-drop> <input type="file"> <span data-drop-name>…     takes a dropped file
 //   <input data-fill> … <b data-fill-slot>KEY</b>              what is typed stands in the slots; it is not sent
+//   <select data-list-for="value"> <option data-list="states">   the field #value proposes the values of <datalist #states>
 
 function fill(input: HTMLInputElement): void {
   for (const slot of document.querySelectorAll<HTMLElement>("[data-fill-slot]")) {
@@ -16,6 +17,11 @@ function showKinds(form: HTMLElement): void {
   for (const part of form.querySelectorAll<HTMLElement>("[data-kinds]")) {
     part.hidden = !(part.dataset["kinds"] ?? "").split(" ").includes(kind);
   }
+}
+
+function propose(select: HTMLSelectElement): void {
+  const list = select.selectedOptions[0]?.dataset["list"] ?? "";
+  document.getElementById(select.dataset["listFor"] ?? "")?.setAttribute("list", list);
 }
 
 function showName(drop: HTMLElement): void {
@@ -40,8 +46,10 @@ function onDrag(event: DragEvent): void {
 
 export function startForms(): void {
   for (const form of document.querySelectorAll<HTMLElement>("[data-kind-form]")) showKinds(form);
+  for (const select of document.querySelectorAll<HTMLSelectElement>("[data-list-for]")) propose(select);
   document.addEventListener("change", (event) => {
     const target = event.target as Element;
+    if (target instanceof HTMLSelectElement && target.matches("[data-list-for]")) propose(target);
     const form = target.closest<HTMLElement>("[data-kind-form]");
     if (form && target.matches("[name=kind]")) showKinds(form);
     const drop = target.closest<HTMLElement>("[data-drop]");

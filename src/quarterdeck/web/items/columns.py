@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from quarterdeck.inventory.catalogue import AttributeSpec, TypeCatalogue
-from quarterdeck.inventory.models import Item
+from quarterdeck.inventory.models import Item, State
 from quarterdeck.web.items.titles import title_of_label
 
 MAX_COLUMNS = 16
@@ -22,7 +22,8 @@ LABEL = "label."
 class ListColumn:
     """A column; `style` tells the cell's template how to show the value, `sort` is "" where it does not sort.
 
-    `note` tells columns of one title apart, by the types that have them.
+    `note` tells columns of one title apart, by the types that have them. `choices` are the allowed values with their
+    titles, where there is a list.
     """
 
     code: str
@@ -31,6 +32,7 @@ class ListColumn:
     sort: str = ""
     unit: str = ""
     note: str = ""
+    choices: Sequence[tuple[str, str | Promise]] = ()
 
     def value(self, item: Item) -> Any:
         """Return what stands in the cell."""
@@ -51,7 +53,7 @@ class ListColumn:
 
 
 COMMON: tuple[ListColumn, ...] = (
-    ListColumn("state", _("State"), "state", "state"),
+    ListColumn("state", _("State"), "state", "state", choices=State.choices),
     ListColumn("type", _("Type"), "type", "type"),
     ListColumn("primary_ip", _("Address"), "mono"),
     ListColumn("env", _("Environment"), "plain", "env"),
@@ -76,7 +78,7 @@ def _of_attribute(spec: AttributeSpec) -> ListColumn:
     style = "plain" if spec.is_list else styles.get(spec.kind, "plain")
     if spec.kind == "json":
         style = "records"
-    return ListColumn(spec.code, spec.title, style, unit=spec.unit)
+    return ListColumn(spec.code, spec.title, style, unit=spec.unit, choices=[(one, one) for one in spec.choices])
 
 
 def available(types: TypeCatalogue, labels: Iterable[str] = ()) -> dict[str, ListColumn]:

@@ -97,8 +97,8 @@ def narrowed(query: str, field_name: str, value: str) -> str:
     return f"{query} {field_name}:{shown}".strip()
 
 
-def facets(request: PageRequest, query: str) -> list[Facet]:
-    """Return the facets of a query; fields in which all items agree are left out."""
+def facets(request: PageRequest, query: str) -> tuple[list[Facet], int]:
+    """Return the facets of a query, and how many items it selects; fields in which all items agree are left out."""
     titles = {
         "type": _("Type"),
         "state": _("State"),
@@ -117,7 +117,7 @@ def facets(request: PageRequest, query: str) -> list[Facet]:
         ]
         if values and (len(values) > 1 or name in ("type", "state")):
             result.append(Facet(titles.get(name, name), values))
-    return result
+    return result, sum(count for _stage, count in found["lifecycle"])
 
 
 def _value_title(field_name: str, value: str) -> str:

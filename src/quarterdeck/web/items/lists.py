@@ -87,11 +87,11 @@ def item_facets(request: PageRequest) -> HttpResponse:
     """The facets of `?q=`, asked for after the list so that the list does not wait."""
     query = request.GET.get("q", "")
     try:
-        found = facets(request, query)
+        found, total = facets(request, query)
     except BadQuery:
         # The list says what is wrong with the query.
-        found = []
-    return render(request, "web/items/facets.html", {"facets": found})
+        found, total = [], 0
+    return render(request, "web/items/facets.html", {"facets": found, "total": total})
 
 
 @require_GET
