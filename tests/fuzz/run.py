@@ -9,7 +9,9 @@ timeout-..., and the exit code is 1.
 from __future__ import annotations
 
 import argparse
+import atexit
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -90,6 +92,8 @@ def _fuzz(receiver: str, name: str, count: int, corpus: Path) -> None:
     limits = [f"-atheris_runs={count}", f"-max_len={_BYTES_MAX}", f"-timeout={_SECONDS}", "-seed=1"]
     arguments = [sys.argv[0], *limits, f"-artifact_prefix={corpus}/", str(corpus)]
     atheris.Setup(arguments, lambda data: run(target, data))
+    # libFuzzer's alarm, which ends an input that takes too long, would end a slow end of the process as well.
+    atexit.register(signal.signal, signal.SIGALRM, signal.SIG_IGN)
     atheris.Fuzz()
 
 
