@@ -110,6 +110,8 @@ def test_it_takes_a_form(owner_user: User, filled: Engine) -> None:
         ("query", {"query": "up", "time": "yesterday"}, 400, "bad_data", 'invalid parameter "time"'),
         ("query", {"query": 'up{job=~"("}'}, 400, "bad_data", "regex"),
         ("query", {"query": "(" * 200 + "up" + ")" * 200}, 400, "bad_data", "nested too deeply"),
+        ("query", {"query": "1" + "+1" * 49_000}, 400, "bad_data", "nested too deeply"),
+        ("query", {"query": "-" * 50_000 + "up"}, 400, "bad_data", "nested too deeply"),
         ("query", {"query": "histogram_quantiles(up, 'q', 0.5)"}, 400, "bad_data", "not supported"),
         ("query_range", {"query": "up", "start": 0, "end": 10, "step": 0}, 400, "bad_data", "zero or negative"),
         ("query_range", {"query": "up", "start": 10, "end": 0, "step": 1}, 400, "bad_data", "must not be before"),
@@ -173,6 +175,18 @@ def test_no_text_of_a_query_becomes_sql(web: Client, filled: Engine) -> None:
             status, found = get(web, "query", query=query, time=NOW)
             assert status == 200, (query, found)
     assert client.query("SELECT count() FROM samples")[0][0] == 83
+
+
+@pytest.mark.parametrize(("operator", "most"), [(" + ", 16), (" or ", 32)])
+def test_it_answers_the_longest_queries_that_it_takes(web: Client, filled: Engine, operator: str, most: int) -> None:
+    status, found = get(web, "query", query=operator.join(["vector(1)"] * (most + 1)), time=NOW)
+    assert (status, found["status"]) == (200, "success"), found
+
+    status, found = get(web, "query", query=operator.join(["vector(1)"] * (most + 2)), time=NOW)
+    assert (status, found["errorType"]) == (400, "bad_data")
+    assert "too many operators between vectors" in found["error"]
+    nested = "abs(" * 90 + "up" + ")" * 90
+    assert get(web, "query", query=nested, time=NOW)[0] == 200
 
 
 def test_regular_expressions_take_linear_time(web: Client, filled: Engine) -> None:

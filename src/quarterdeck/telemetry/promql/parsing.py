@@ -11,8 +11,11 @@ from django.utils.translation import gettext as _
 from quarterdeck.telemetry.promql.errors import BadExpression
 
 QUERY_MAX_CHARACTERS = 100_000
-# The parser and the engine descend once for each level.
+# The parser and the engine descend once for each level, and an operator is one.
 DEPTH_MAX = 100
+OPERATORS_MAX = 100
+_STRINGS = re.compile(r""" "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` """, re.VERBOSE)
+_OPERATORS = re.compile(r"[-+*/%^<>]|[=!]=|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 # A byte that is no part of UTF-8 stands in a string as a character of the private use area.
 _BYTES_AT = 0xF700
 _BYTES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\x[89a-fA-F][0-9a-fA-F])+)")
@@ -34,7 +37,7 @@ def parse(text: str) -> Any:
         raise BadExpression(_("there is no query"), field="query")
     if len(text) > QUERY_MAX_CHARACTERS:
         raise BadExpression(_("the query is too long"), field="query")
-    if _depth(text) > DEPTH_MAX:
+    if _is_deep(_STRINGS.sub('""', text)):
         raise BadExpression(_("the query is nested too deeply"), field="query")
     try:
         return promql_parser.parse(_BYTES.sub(_as_characters, text))
@@ -42,13 +45,15 @@ def parse(text: str) -> Any:
         raise BadExpression(f"parse error: {error}", field="query") from error
 
 
-def _depth(text: str) -> int:
-    """Return the most brackets open at once, or operators in a row, without regard to strings."""
-    deepest = open_ = 0
+def _is_deep(text: str) -> bool:
+    """Whether a query without its strings has more brackets in one another, or operators, than can be worked on."""
+    open_ = 0
     for char in text:
         open_ += (char in "([{") - (char in ")]}")
-        deepest = max(deepest, open_)
-    return max(deepest, max((len(run) for run in re.findall(r"[-+](?:\s*[-+])*", text)), default=0))
+        if open_ > DEPTH_MAX:
+            return True
+    outside = re.sub(r"\{[^}]*\}", "", text)
+    return sum(1 for _found in _OPERATORS.finditer(outside)) > OPERATORS_MAX
 
 
 def _as_characters(match: re.Match[str]) -> str:

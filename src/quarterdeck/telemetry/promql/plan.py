@@ -78,6 +78,8 @@ class Parameters:
     """Values that the query brings; they reach the engine as query parameters, never as SQL."""
 
     values: dict[str, Any] = field(default_factory=dict)
+    # What the operators between vectors cost so far: an arithmetic one 2, a set operator 1.
+    joined: int = 0
 
     def text(self, value: str) -> str:
         return self._add(value, "String")
