@@ -51,10 +51,10 @@ class Recent:
 
 
 def _digest(entry: Entry) -> bytes:
-    head = f"{entry.protocol}\0{entry.frame.stream}\0{entry.key}\0".encode()
-    return hashlib.blake2b(
-        entry.frame.content, digest_size=16, key=hashlib.md5(head, usedforsecurity=False).digest()
-    ).digest()
+    # Processors have instructions for SHA-256: it takes half of BLAKE2's time, which is a tenth of a span's.
+    digest = hashlib.sha256(f"{entry.protocol}\0{entry.frame.stream}\0{entry.key}\0".encode())
+    digest.update(entry.frame.content)
+    return digest.digest()[:16]
 
 
 def _has_failed(future: Future[None]) -> bool:

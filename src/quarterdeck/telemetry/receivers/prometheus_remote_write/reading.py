@@ -6,12 +6,14 @@ with protobuf, and so checked; a series is known by the very bytes that were che
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import Any
 
 import orjson
+from google.protobuf.message import DecodeError
 
 from quarterdeck.telemetry import protos
 from quarterdeck.telemetry.receivers.prometheus_remote_write import wire
@@ -22,6 +24,7 @@ from quarterdeck.telemetry.receiving import Frame
 
 # How many samples stand behind a series' number in one row: their count is a byte.
 _COUNT_MAX = 127
+_NUMBER = struct.Struct("<QQ")
 
 
 @dataclass(slots=True)
@@ -36,6 +39,8 @@ class Batch:
     samples: list[bytes] = field(default_factory=list)
     rows: list[bytes] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    # Of those that were not known.
+    labels: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def add(self, key: int, number: bytes, series: bytes, samples: bytes) -> None:
         for at in range(0, len(samples), _COUNT_MAX * wire.SAMPLE_BYTES):
@@ -54,7 +59,7 @@ class Batch:
         found: dict[int, Named] = {}
         for key, series, samples in zip(self.keys, self.series, self.samples, strict=True):
             if key in keys and key not in found:
-                labels = _labels(protos.parsed(TIME_SERIES, series))
+                labels = self.labels.get(key) or _labels(protos.parsed(TIME_SERIES, series))
                 number = known.numbers.get(key) or known.learn(key, labels)
                 found[key] = Named(key, number, labels, wire.oldest_ms(samples))
         return list(found.values())
@@ -97,10 +102,28 @@ def _add_alike(batch: Batch, series: Sequence[bytes], known: Known) -> None:
         batch.keys, batch.series, batch.samples = keys, list(series), samples
         return
     for key, one, number, some, cut in zip(keys, series, numbers, samples, cuts, strict=True):
-        if number and cut and len(some) == -whole:
+        fits = cut != 0 and len(some) == -whole
+        if fits and not number and wire.are_fixed(some):
+            number = _learnt(batch, key, one[:cut], known)
+        if fits and number:
             batch.add(key, number, one, some)
         else:
             _add_any(batch, one, known)
+
+
+def _learnt(batch: Batch, key: int, head: bytes, known: Known) -> bytes:
+    """Return the number of the series whose labels are `head`; NAMELESS where it has no name, or this is more than that."""
+    try:
+        message: Any = TIME_SERIES.FromString(head)
+    except DecodeError:
+        return NAMELESS
+    if message.samples:
+        return NAMELESS
+    labels = _labels(message)
+    if "__name__" not in labels:
+        return NAMELESS
+    batch.labels[key] = labels
+    return known.learn(key, labels)
 
 
 def _add_any(batch: Batch, series: bytes, known: Known) -> None:
@@ -125,7 +148,7 @@ def _add_any(batch: Batch, series: bytes, known: Known) -> None:
 
 def _labels(message: Any) -> dict[str, str]:
     """Return the labels in order of name, without empty ones, which say that there is none."""
-    return {label.name: label.value for label in sorted(message.labels, key=lambda one: one.name) if label.value}
+    return dict(sorted([(label.name, label.value) for label in message.labels if label.value]))
 
 
 def frame_of_samples(batch: Batch) -> Frame:
@@ -138,7 +161,8 @@ def frame_of_series(named: Sequence[Named], until_ms: int) -> Frame:
 
 
 def _line(one: Named, until_ms: int) -> bytes:
-    identities = {name: one.labels.get(name, "") for name in ("instance", "job")}
-    first, second = (int.from_bytes(half, "little") for half in (one.number[:8], one.number[8:]))
-    metric = one.labels["__name__"]
-    return orjson.dumps((first, second, one.instance, identities, metric, one.labels, one.oldest_ms, until_ms))
+    labels = one.labels
+    instance = labels.get("instance", "")
+    identities = {"instance": instance, "job": labels.get("job", "")}
+    first, second = _NUMBER.unpack(one.number)
+    return orjson.dumps((first, second, instance, identities, labels["__name__"], labels, one.oldest_ms, until_ms))

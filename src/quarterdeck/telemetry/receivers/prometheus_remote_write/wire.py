@@ -69,11 +69,12 @@ def _period(low: int, middle: int, high: int) -> int:
 
 def oldest_ms(samples: bytes) -> int:
     """Return the earliest time in samples of the fixed form."""
-    return min(_number(samples[at : at + 6]) for at in range(12, len(samples), SAMPLE_BYTES))
-
-
-def _number(varint: bytes) -> int:
-    return sum((byte & 127) << 7 * at for at, byte in enumerate(varint))
+    # The last byte of a varint weighs most.
+    oldest = min([samples[at : at - 6 : -1] for at in range(17, len(samples), SAMPLE_BYTES)])
+    number = 0
+    for byte in oldest:
+        number = number << 7 | byte & 127
+    return number
 
 
 def period_end_ms(period: int) -> int:
