@@ -123,6 +123,7 @@ def test_a_spool_at_its_limit_holds_every_protocol_back_until_it_drains(tmp_path
         assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
         status, body, after = one.post(_logs(200), "/v1/logs", content_type="application/x-protobuf")
         assert (status, after) == (503, "5")
+        refused_before = one.refused()["spool_full"]
         with one.connect(one.tcp, seconds=1) as line:
             line.sendall(b"z" * 300 + b"\n")
             # Neither refused nor answered: it is held back.
@@ -132,6 +133,7 @@ def test_a_spool_at_its_limit_holds_every_protocol_back_until_it_drains(tmp_path
             one.spool.loaded(one.spool.sealed()[0])
             line.settimeout(30)
             assert line.recv(10) == b"300\n"
+            assert one.refused().get("spool_full", 0) == refused_before, "what is held back is not refused"
         assert one.contents() == [b"z" * 300]
         _export(one, 200)
         assert len(one.contents()) == 2

@@ -50,27 +50,31 @@ class Gate:
             self.refused(protocol, key.id, {"rate_early": 1})
             raise _over_rate(key, wait)
 
-    def keep(self, protocol: str, key: Key, frames: Sequence[Frame]) -> Future[None]:
-        """Spool frames; the future is done when they are durable, and fails with SpoolFull. Raises Busy at once."""
-        records = sum(frame.records for frame in frames)
-        self._check_day(protocol, key, records)
-        wait = self.keyring.wait_seconds(key, records)
-        if wait:
-            self.refused(protocol, key.id, {"rate": records})
-            raise _over_rate(key, wait, frames)
-        received_ms = time.time_ns() // 1_000_000
-        entries = [Entry(protocol, key.id, received_ms, frame) for frame in frames]
-        try:
-            return self.spool.append(entries)
-        except SpoolFull as error:
-            self.refused(protocol, key.id, {"spool_full": records})
-            raise busy(error, frames) from error
+    def keep(self, protocol: str, key: Key, frames: Sequence[Frame], *, is_counted: bool = True) -> Future[None]:
+        """Spool frames; the future is done when they are durable, and fails with SpoolFull.
 
-    def _check_day(self, protocol: str, key: Key, records: int) -> None:
+        Raises Busy at once, which counts as a refusal unless `is_counted` is False: who tries again counts it himself.
+        """
+        records = sum(frame.records for frame in frames)
+        try:
+            self._check_day(key, records)
+            wait = self.keyring.wait_seconds(key, records)
+            if wait:
+                raise _over_rate(key, wait, frames)
+            received_ms = time.time_ns() // 1_000_000
+            try:
+                return self.spool.append([Entry(protocol, key.id, received_ms, frame) for frame in frames])
+            except SpoolFull as error:
+                raise busy(error, frames) from error
+        except Busy as error:
+            if is_counted:
+                self.refused(protocol, key.id, {error.reason: records})
+            raise
+
+    def _check_day(self, key: Key, records: int) -> None:
         """Raise Busy when the key's records of this day (UTC) are used up. What is on its way is not counted yet."""
         if not key.records_per_day or self.counters.today(key.id) + records <= key.records_per_day:
             return
-        self.refused(protocol, key.id, {"quota": records})
         message = f'key "{key.name}" may send {key.records_per_day} records a day'
         until_midnight = DAY_SECONDS - int(time.time()) % DAY_SECONDS
         raise Busy(message, reason="quota", status=429, retry_after_seconds=until_midnight)

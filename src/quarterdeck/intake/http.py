@@ -233,17 +233,17 @@ async def in_thread_if_large(take: Callable[[Request], Taken], request: Request)
     return take(request)
 
 
-async def deliver(gate: Gate, protocol: str, key: Key, taken: Taken) -> None:
-    """Make what was taken durable. Raises Refused when it cannot be kept now."""
+async def deliver(gate: Gate, protocol: str, key: Key, taken: Taken, *, is_counted: bool = True) -> None:
+    """Make what was taken durable. Raises Busy when it cannot be kept now; with `is_counted` that is a refusal."""
     if taken.refused:
         gate.refused(protocol, key.id, taken.refused)
     if not taken.frames:
         return
     try:
         if sum(len(frame.content) for frame in taken.frames) > _THREAD_BYTES:
-            kept = await asyncio.to_thread(gate.keep, protocol, key, taken.frames)
+            kept = await asyncio.to_thread(gate.keep, protocol, key, taken.frames, is_counted=is_counted)
         else:
-            kept = gate.keep(protocol, key, taken.frames)
+            kept = gate.keep(protocol, key, taken.frames, is_counted=is_counted)
         await asyncio.wrap_future(kept)
     except SpoolFull as error:
         raise busy(error, taken.frames) from error
@@ -275,7 +275,8 @@ async def _body(receive: Receive, limit: int, share: Share) -> bytes:
     deadline = time.monotonic() + _BODY_WHOLE_SECONDS
     while more:
         try:
-            message = await asyncio.wait_for(receive(), min(_BODY_SECONDS, deadline - time.monotonic()))
+            async with asyncio.timeout(min(_BODY_SECONDS, deadline - time.monotonic())):
+                message = await receive()
         except TimeoutError:
             raise Refused("the body did not come in time", reason="timeout", status=408) from None
         if message["type"] == "http.disconnect":

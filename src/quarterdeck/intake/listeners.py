@@ -85,7 +85,7 @@ class Listeners:
                 if address and listener.transport == "udp":
                     yield protocol, f"udp {address}", UdpPort(door, gate, self._settings, self._states)
                 elif address:
-                    tls = self._tls() if listener.is_tls else None
+                    tls = self._tls if listener.is_tls else None
                     kind = "tls" if listener.is_tls else "tcp"
                     opened = TcpPort(door, gate, self._settings, self._states, tls, self._is_selected)
                     yield protocol, f"{kind} {address}", opened
@@ -98,10 +98,12 @@ class Listeners:
             yield "otlp", f"grpc {address}", GrpcPort(receivers, gate, address, limit)
 
     def _tls(self) -> ssl.SSLContext:
+        """Return what the listeners' certificate makes, read when a port is opened. Raises Unavailable."""
         certificate, key = str(self._settings["intake_tls_certificate"]), str(self._settings["intake_tls_key"])
         try:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate, key or None)
+            # Without a password of ours OpenSSL would ask for an encrypted key's on the terminal, and wait.
+            context.load_cert_chain(certificate, key or None, password="")
         except OSError as error:
             raise Unavailable(
                 f'the certificate "{certificate}" of the TLS listeners cannot be read: {error}',

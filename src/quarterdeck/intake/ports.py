@@ -72,7 +72,7 @@ class TcpPort:
         gate: Gate,
         settings: Mapping[str, Any],
         states: States,
-        tls: ssl.SSLContext | None,
+        tls: Callable[[], ssl.SSLContext] | None,
         is_selected: Callable[[str, str], bool] = nothing_selected,
     ) -> None:
         self._door, self._gate, self._settings, self._tls = door, gate, settings, tls
@@ -85,7 +85,13 @@ class TcpPort:
     async def start(self) -> None:
         host, port = split_address(self._door.address)
         self._server = await asyncio.start_server(
-            self._serve, host, port, limit=_READ_BYTES, backlog=1024, ssl=self._tls, reuse_address=True
+            self._serve,
+            host,
+            port,
+            limit=_READ_BYTES,
+            backlog=1024,
+            ssl=self._tls() if self._tls else None,
+            reuse_address=True,
         )
 
     async def stop(self) -> None:
@@ -165,15 +171,17 @@ class TcpPort:
     async def _keep(self, writer: asyncio.StreamWriter, key: Key, taken: Taken) -> None:
         """Keep frames. While there is no room nothing more is read, so that TCP holds the sender back.
 
-        A protocol that has words for it says so instead.
+        A protocol that has words for it says so instead. Records that wait are refused once they are given up.
         """
         deadline = time.monotonic() + _HELD_BACK_SECONDS
         while True:
             try:
-                await deliver(self._gate, self._door.protocol, key, taken)
+                await deliver(self._gate, self._door.protocol, key, taken, is_counted=False)
             except Busy as busy:
                 has_words = self._door.listener.problem is not None
                 if has_words or time.monotonic() > deadline or writer.is_closing():
+                    records = sum(frame.records for frame in taken.frames)
+                    self._gate.refused(self._door.protocol, key.id, {busy.reason: records})
                     raise
                 taken = replace(taken, refused={})
                 await asyncio.sleep(min(busy.retry_after_seconds, _HELD_BACK_STEP_SECONDS))
