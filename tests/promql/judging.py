@@ -74,7 +74,10 @@ def run(path: Path) -> Verdict:
 def _load(command: Load) -> list[dict[str, str]]:
     """Store the points that are numbers; return the labels of series that have others."""
     rows, natives = [], []
-    for labels, points in command.series:
+    # A series that a script names twice in one load is what it says last.
+    last = {tuple(sorted(labels.items())): points for labels, points in command.series}
+    for key, points in last.items():
+        labels = dict(key)
         named = {name: value for name, value in labels.items() if name != "__name__"}
         samples = [(index * command.step_ms, point) for index, point in enumerate(points) if isinstance(point, float)]
         if samples:
