@@ -10,7 +10,8 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent import futures
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +32,15 @@ log = logging.getLogger(__name__)
 _FIRST_WAIT_SECONDS = 0.25
 _LONGEST_WAIT_SECONDS = 5.0
 _IDLE_SECONDS = 0.25
-_SAVE_SECONDS = 1.0
-# The engine works at one insert with one core, to store it whole or not at all: two at once use the machine.
-_PARALLEL = 2
+# How soon a segment is taken up beside another one.
+_ROOM_SECONDS = 0.05
+# The engine works at one insert with one core, to store it whole or not at all: two at once use the machine, and a
+# third fills the gaps in which one of them waits for the disk.
+_PARALLEL = 3
+# So many segments are loaded at once: while the last part of one is stored, the next one is on its way.
+_SEGMENTS = 2
 # From this size on a group is loaded in two parts; small inserts cost the engine more for each row.
-_DIVIDED_BYTES = 8 << 20
+_DIVIDED_BYTES = 16 << 20
 
 # A frame that alone needs more memory or time than the engine may use is tried so often before it is given up.
 _HEAVY_TRIES = 8
@@ -54,7 +59,7 @@ class _Group:
 
 
 class Loader:
-    """One thread that empties the spool. `labels_of(key)` and `rules()` are asked at each segment."""
+    """Empties the spool, two segments at a time. `labels_of(key)` and `rules()` are asked at each segment."""
 
     def __init__(
         self,
@@ -68,13 +73,15 @@ class Loader:
         self._labels_of = labels_of
         self._rules = rules
         self._stop = threading.Event()
-        self._is_busy = False
+        # Segments that are being loaded, and those that are loaded but not deleted yet. Of the loader's thread.
+        self._loading: dict[Path, Future[bool]] = {}
         self._loaded: set[Path] = set()
         self._heavy: Counter[str] = Counter()
         self.problem = ""
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="load")
+        self._segments = ThreadPoolExecutor(_SEGMENTS, thread_name_prefix="segment")
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
-        spool.wait_while(lambda: self._is_busy)
+        spool.wait_while(lambda: len(self._loading) >= _SEGMENTS)
 
     def start(self) -> None:
         loading.forget_files()
@@ -84,27 +91,51 @@ class Loader:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the segment that is being loaded; what is left waits for the next start."""
+        """Stop after the segments that are being loaded; what is left waits for the next start."""
         self._stop.set()
         self._thread.join()
+        self._segments.shutdown()
         self._pool.shutdown()
+        self._collect()
         self._counters.save()
 
     def _run(self) -> None:
         self._prepare()
         wait = _FIRST_WAIT_SECONDS
         while not self._stop.is_set():
-            segments = [path for path in self._spool.sealed() if path not in self._loaded]
-            self._is_busy = bool(segments)
-            self._forget()
-            if not segments:
-                self._counters.save()
-                self._spool.wait(_IDLE_SECONDS)
-            elif self._try(segments[0]):
+            outcomes = self._collect()
+            if True in outcomes:
                 wait = _FIRST_WAIT_SECONDS
-            else:
+            elif outcomes:
                 self._stop.wait(wait)
                 wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+            self._start_loading()
+            if self._loading:
+                pause = _IDLE_SECONDS if len(self._loading) >= _SEGMENTS else _ROOM_SECONDS
+                futures.wait(self._loading.values(), pause, futures.FIRST_COMPLETED)
+            else:
+                self._counters.save()
+                self._spool.wait(_IDLE_SECONDS)
+
+    def _start_loading(self) -> None:
+        """Take up the oldest segments that wait, as many as are loaded at once."""
+        for path in self._spool.sealed():
+            if len(self._loading) >= _SEGMENTS:
+                return
+            if path not in self._loaded and path not in self._loading:
+                self._loading[path] = self._segments.submit(self._try, path)
+
+    def _collect(self) -> list[bool]:
+        """Delete the segments that were loaded; return for each that is over whether it was."""
+        over = {path: future.result() for path, future in self._loading.items() if future.done()}
+        for path, is_loaded in over.items():
+            del self._loading[path]
+            if is_loaded:
+                self._loaded.add(path)
+        self._forget()
+        if over:
+            self._counters.save()
+        return list(over.values())
 
     def _forget(self) -> None:
         """Delete segments that are loaded; on a disk that is read-only they stay, and are not loaded again.
@@ -143,9 +174,6 @@ class Loader:
             self._note(f"{type(error).__name__}: {error}")
             return False
         self._note("")
-        self._loaded.add(path)
-        self._forget()
-        self._counters.save()
         return True
 
     def _note(self, problem: str) -> None:
@@ -173,7 +201,8 @@ class Loader:
             dead = set(map(id, future.result()))
             self._counters.done([entry for entry in entries if id(entry) not in dead])
             self._counters.done([entry for entry in entries if id(entry) in dead], dead=True)
-        self._heavy.clear()
+        for token in [token for token in self._heavy if token.startswith(path.stem)]:
+            del self._heavy[token]
 
     def _group(self, path: Path, group: Group, entries: list[Entry], rules: Sequence[Rule], splits: Splits) -> _Group:
         protocol, stream, key = group
