@@ -21,7 +21,7 @@ from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory.connectors.docker_engine import client
 
 IMAGE = "quarterdeck-test:1"
-_START_SECONDS = 60
+_START_SECONDS = 180
 
 
 @contextmanager

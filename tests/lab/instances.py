@@ -23,7 +23,7 @@ from tests.lab.parts import Server, directory, free_port, wait_until
 from quarterdeck.conf.options import OPTIONS
 
 QUARTERDECK = [sys.executable, "-m", "quarterdeck"]
-READY_SECONDS = 120
+READY_SECONDS = 300
 PORT_SETTINGS = tuple(
     option.env for option in OPTIONS if option.name.startswith("intake_") and option.help.endswith("off when empty.")
 )
