@@ -48,9 +48,13 @@ class IntakeLab:
             running_instance({**open_ports(), **certified(home), **(environment or {})}) as instance,
         ):
             lab = cls(instance)
-            wait_until(lambda: all(not one["problem"] for one in lab.status()["listeners"]), "the listeners")
+            wait_until(lambda: not lab.problems(), lambda: f"the listeners: {lab.problems()}")
             wait_until(lambda: lab.sql("EXISTS TABLE spans")[0]["result"], "the tables")
             yield lab
+
+    def problems(self) -> list[Any]:
+        """Return the listeners that do not listen."""
+        return [one for one in self.status()["listeners"] if one["problem"]]
 
     @property
     def url(self) -> str:

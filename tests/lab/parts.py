@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from tempfile import mkdtemp
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 180
+_DICE = random.SystemRandom()
 
 
 def need(*programs: str) -> None:
@@ -25,17 +27,31 @@ def need(*programs: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that nothing has, for TCP and UDP. It is none of those that the kernel gives to connections: one of
+    them might be taken before the server that is meant comes to listen."""
+    while True:
+        port = _DICE.randrange(15_000, 30_000)
+        if all(_is_free(port, kind) for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM)):
+            return port
 
 
-def wait_until(happened: Callable[[], object], what: str, seconds: float = START_SECONDS) -> None:
+def _is_free(port: int, kind: socket.SocketKind) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        # As servers do: a connection that has ended a moment ago takes nothing.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1 if kind == socket.SOCK_STREAM else 0)
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
+def wait_until(happened: Callable[[], object], what: str | Callable[[], str], seconds: float = START_SECONDS) -> None:
     """Wait until `happened()` is true. The limit only guards against hanging; it measures nothing."""
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s for {what}")
+            raise TimeoutError(f"waited {seconds:g} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
 
 
