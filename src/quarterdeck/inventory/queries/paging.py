@@ -61,8 +61,10 @@ def page(queryset: QuerySet[Item], after: str = "", limit: int = 50) -> tuple[li
     limit = max(1, min(limit, MAX_PAGE))
     order = [str(name) for name in queryset.query.order_by]
     columns = [name.lstrip("-") for name in order]
-    behind = _behind(order, _values(after, len(columns))) if after else Q()
-    rows = _first(queryset, order, behind, limit + 1)
+    rows: list[Item] = []
+    for behind in _behind(order, _values(after, len(columns))) if after else [Q()]:
+        if len(rows) <= limit:
+            rows += _first(queryset, order, behind, limit + 1 - len(rows))
     if len(rows) <= limit:
         return rows, None
     last = rows[limit - 1]
@@ -75,16 +77,17 @@ def _key(item: Item, column: str) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def _behind(order: Sequence[str], values: Sequence[Any]) -> Q:
-    """`a > x OR (a = x AND id > y)`, written as `a >= x AND (a > x OR id > y)`, which an index of a can use."""
+def _behind(order: Sequence[str], values: Sequence[Any]) -> list[Q]:
+    """Return `a = x AND id > y`, then `a > x`: each is a range of the index of (a, id), also where all have one value
+    of `a`, as after a sync of everything. In one condition they are none, and the rows before the page are walked."""
     names = [("type__code" if name.lstrip("-") == "type" else name.lstrip("-")) for name in order]
     operators = ["lt" if name.startswith("-") else "gt" for name in order]
     try:
         if len(names) == 1:
-            return Q(**{f"{names[0]}__{operators[0]}": int(values[0])})
+            return [Q(**{f"{names[0]}__{operators[0]}": int(values[0])})]
         first, key = f"{names[0]}__{operators[0]}", f"{names[1]}__{operators[1]}"
         value = _as_of(names[0], values[0])
-        return Q(**{f"{first}e": value}) & (Q(**{first: value}) | Q(**{key: int(values[1])}))
+        return [Q(**{names[0]: value, key: int(values[1])}), Q(**{first: value})]
     except (TypeError, ValueError, OverflowError):
         raise BadInput(_("This is not a page's cursor."), hint=_("Start from the first page."), field="after") from None
 
