@@ -18,7 +18,7 @@ from quarterdeck.telemetry.receiving import Frame, Refused
 
 Target = Callable[[bytes], object]
 RECEIVERS = Path(__file__).parents[1] / "receivers"
-# What a megabyte may cost at most, in this process's own time.
+# What a megabyte may cost at most, in this process's own time: against what grows with the square.
 SECONDS_FOR_A_MEGABYTE = 30.0
 _CONTENT_MAX_BYTES = 8 << 20
 
