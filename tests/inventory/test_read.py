@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 import pytest
@@ -28,7 +27,6 @@ from quarterdeck.inventory.queries import (
     items,
     moments,
     observations,
-    page,
     relations,
     search,
     timeline,
@@ -246,61 +244,6 @@ def test_everybody_sees_what_their_roles_select(fleet: None, owner: Actor, teamm
     assert [found.text for found in completions(stranger, "name:w")] == []
     with pytest.raises(NotFound):
         get_item(teammate, Item.objects.get(name=DB).pk)
-
-
-@pytest.mark.parametrize("sort", ["", "name", "-name", "type", "-last_seen", "id", "-id", "state", "env"])
-def test_pages_are_complete_and_in_order_at_any_size(sync: Sync, sort: str) -> None:
-    sync(*(host(f"h{n % 7}", key=f"k{n}", env="ab"[n % 2]) for n in range(23)))
-    expected = list(items(SYSTEM, "", sort).values_list("pk", flat=True))
-    for limit in (1, 5, 23, 50):
-        seen: list[int] = []
-        cursor: str | None = ""
-        while cursor is not None:
-            rows, cursor = page(items(SYSTEM, "", sort), cursor, limit)
-            seen.extend(row.pk for row in rows)
-        assert seen == expected
-
-
-@pytest.mark.parametrize(("near", "far"), [(2, 4), (3, 100), (1, 0)])
-@pytest.mark.parametrize("query", ["role:web", "h -role:web", "cpu_count:>=4 h", '"h 1"', "role:nowhere"])
-@pytest.mark.parametrize("sort", ["", "-name", "type", "-last_seen"])
-def test_pages_are_complete_wherever_what_is_selected_stands(
-    sync: Sync, monkeypatch: pytest.MonkeyPatch, near: int, far: int, query: str, sort: str
-) -> None:
-    """However few rows are looked at before PostgreSQL selects all ids first."""
-    monkeypatch.setattr("quarterdeck.inventory.queries.paging._NEAR", near)
-    monkeypatch.setattr("quarterdeck.inventory.queries.paging._FAR", far)
-    roles = ("api", "api", "api", "db", "web")
-    sync(
-        *(host(f"h {n // 5}", {"cpu_count": n % 9 + 1}, key=f"k{n}", labels={"role": roles[n // 5]}) for n in range(25))
-    )
-    expected = list(items(SYSTEM, query, sort).values_list("pk", flat=True))
-    for limit in (1, 4, 50):
-        seen: list[int] = []
-        cursor: str | None = ""
-        while cursor is not None:
-            rows, cursor = page(items(SYSTEM, query, sort), cursor, limit)
-            seen.extend(row.pk for row in rows)
-        assert seen == expected
-
-
-@pytest.mark.parametrize("cursor", ["x", "W10", "e30", "bnVsbA", "WyJhIiwgImIiXQ", "!!", "W1tdLFtdXQ"])
-def test_a_forged_cursor_is_refused(fleet: None, cursor: str) -> None:
-    with pytest.raises(BadInput):
-        page(items(SYSTEM), cursor, 5)
-
-
-@pytest.mark.parametrize("sort", ["name", "-last_seen", "type"])
-@pytest.mark.parametrize("values", ["[null,1]", "[true,1]", "[1.5,1]", '["a\\u0000b",1]', '["2026-01-01","x"]'])
-def test_a_cursor_of_values_that_a_column_never_has_is_refused(fleet: None, sort: str, values: str) -> None:
-    cursor = base64.urlsafe_b64encode(values.encode()).decode().rstrip("=")
-    with pytest.raises(BadInput):
-        page(items(SYSTEM, "", sort), cursor, 5)
-
-
-def test_a_cursor_of_a_time_is_one(fleet: None) -> None:
-    with pytest.raises(BadInput):
-        page(items(SYSTEM, "", "last_seen"), "WyJnYXJiYWdlIiwxXQ", 5)
 
 
 def test_an_unknown_order_is_refused(fleet: None) -> None:

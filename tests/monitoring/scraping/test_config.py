@@ -171,3 +171,17 @@ def test_more_targets_than_the_limit_are_none() -> None:
     assert len(targets_of(Job("x", target_limit=2), groups)) == 2
     with pytest.raises(BadInput, match="target_limit"):
         targets_of(Job("x", target_limit=1), groups)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://web1:9100/metrics", "http://web1:9100/metrics"),
+        ("https://b:9115/probe?module=http_2xx&target=https://x.org/", "https://b:9115/probe?module=http_2xx&target=https://x.org/"),
+        ("http://api:80/m?auth_token=hunter2&page=1", "http://api:80/m?auth_token=***&page=1"),
+        ("http://ops:hunter2@api:80/m?apiKey=hunter2", "http://ops:***@api:80/m?apiKey=***"),
+        ("http://[::1]:9100/metrics", "http://[::1]:9100/metrics"),
+    ],
+)  # fmt: skip
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert Target(Job("x"), url, (), 15, 10).shown_url == shown

@@ -137,7 +137,7 @@ class Scraper:
                 await self._write([*page.end(at_ms), *page.end_reports(at_ms)])
             raise
         except Exception:
-            log.exception("BUG: %s is not scraped any more", target.url)
+            log.exception("BUG: %s is not scraped any more", target.shown_url)
 
     async def _scrape(self, target: Target, page: Page) -> None:
         loop = self._loops[target]
@@ -195,7 +195,7 @@ def _shown(loop: _Loop) -> dict[str, Any]:
     return {
         "job": dict(loop.target.labels).get("job", loop.target.job.name),
         "instance": loop.target.instance,
-        "url": loop.target.url,
+        "url": loop.target.shown_url,
         "item": loop.target.item,
         "is_up": loop.is_up,
         "error": loop.error,

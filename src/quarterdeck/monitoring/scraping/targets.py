@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import yaml
 
@@ -17,6 +18,7 @@ from quarterdeck.monitoring.senders.naming import ASKED_AS
 
 _PORTS = {"http": "80", "https": "443"}
 _PARAMETER = "__param_"
+_SECRET = re.compile(r"pass|pwd|secret|token|key|auth|credential|signature", re.IGNORECASE)
 # A target of the inventory knows its item.
 ITEM = "__meta_quarterdeck_item_id"
 
@@ -31,6 +33,15 @@ class Target:
     interval_seconds: float
     timeout_seconds: float
     item: str = ""
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for people: what may be a password in it is "***"."""
+        parts = urlsplit(self.url)
+        query = [(name, "***" if _SECRET.search(name) else value) for name, value in parse_qsl(parts.query, True)]
+        userinfo, at, host = parts.netloc.rpartition("@")
+        netloc = f"{userinfo.partition(':')[0]}:***@{host}" if at and ":" in userinfo else parts.netloc
+        return parts._replace(netloc=netloc, query=urlencode(query, safe="*/:")).geturl()
 
     @property
     def instance(self) -> str:
