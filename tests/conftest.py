@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +34,28 @@ _TOUCHES_RECORDS = {"db", "transactional_db", "django_db_setup", "live_server", 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("QD_TESTS") != "records":
-        return
-    chosen = [item for item in items if _touches_records(item)]
-    config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])
-    items[:] = chosen
+    if os.environ.get("QD_TESTS") == "records":
+        config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])
+        items[:] = [item for item in items if _touches_records(item)]
+    for item in items:
+        _keep_together(item)
+    _longest_first(items)
+
+
+def _keep_together(item: pytest.Item) -> None:
+    """Give a slow test to the worker that has the others of its file: what they start, they start once."""
+    if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+
+
+def _longest_first(items: list[pytest.Item]) -> None:
+    """Put the files that may take longest at the beginning, so that no worker is left alone with one at the end."""
+    seconds: dict[Path, float] = {}
+    tests = Counter(item.path for item in items)
+    for item in items:
+        limit = item.get_closest_marker("timeout")
+        seconds[item.path] = max(seconds.get(item.path, 0.0), float(limit.args[0]) if limit and limit.args else 0.0)
+    items.sort(key=lambda item: (-seconds[item.path], -tests[item.path]))
 
 
 def _touches_records(item: pytest.Item) -> bool:
