@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 
 from quarterdeck.telemetry.canonical import LogRow, Sender
 from quarterdeck.telemetry.receivers.syslog.times import BSD, MONTH, bsd, iso, nanoseconds
@@ -132,30 +133,33 @@ def _row(
     component: str = "",
 ) -> LogRow:
     priority, host, app, process = names
-    host = host or address
     attributes["syslog.facility"] = _FACILITIES[priority >> 3]
     if process:
         attributes["process.pid"] = process
-    resource = {"host.name": host}
-    service = app
-    container = _CONTAINER.match(app)
-    sender = Sender("host", host, resource)
-    if container:
-        service = container[1] or ""
-        resource["container.id"] = container[2]
-        if service:
-            resource["container.name"] = service
-        sender = Sender("container", container[2], resource)
-    if service:
-        resource["service.name"] = service
+    service, sender = _sender(host or address, app)
     return LogRow(
         ts_ns=ts_ns or nanoseconds(now),
         message=message,
         service=service,
-        host=host,
+        host=host or address,
         component=component,
         level=str(priority & 7),
         attributes=attributes,
-        resource=resource,
+        resource=sender.identities,
         sender=sender,
     )
+
+
+@lru_cache(4096)
+def _sender(host: str, app: str) -> tuple[str, Sender]:
+    """Return service and sender; what identifies the sender is the row's resource. Few of them send many lines."""
+    resource = {"host.name": host}
+    container = _CONTAINER.match(app)
+    service = (container[1] or "") if container else app
+    if container:
+        resource["container.id"] = container[2]
+        if service:
+            resource["container.name"] = service
+    if service:
+        resource["service.name"] = service
+    return service, Sender("container", container[2], resource) if container else Sender("host", host, resource)
