@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -33,6 +34,10 @@ settings.DATA.joinpath("static").mkdir(parents=True, exist_ok=True)
 _TOUCHES_RECORDS = {"db", "transactional_db", "django_db_setup", "live_server", "instance"}
 
 
+def pytest_unconfigure() -> None:
+    shutil.rmtree(settings.DATA, ignore_errors=True)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("QD_TESTS") == "records":
         config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])
@@ -43,9 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_together(item: pytest.Item) -> None:
-    """Give a slow test to the worker that has the others of its file: what they start, they start once."""
+    """Give a slow test to the worker that has the others of its file, or of its deck: what they start, starts once."""
     if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name}/{item.path.stem}"))
+        call = getattr(item, "callspec", None)
+        deck = call.params.get("deck") if call else None
+        place = f"deck/{deck}" if deck else f"{item.path.parent.name}/{item.path.stem}"
+        item.add_marker(pytest.mark.xdist_group(place))
 
 
 def _longest_first(items: list[pytest.Item]) -> None:

@@ -7,6 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Removed when the program ends.
+_DATA = tempfile.TemporaryDirectory(prefix="quarterdeck-docs-")
 REFERENCE = Path(__file__).resolve().parents[1] / "reference"
 
 
@@ -16,7 +18,7 @@ def set_up() -> None:
 
     if not apps.ready:
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
-        os.environ.setdefault("QD_DATA", tempfile.mkdtemp(prefix="quarterdeck-docs-"))
+        os.environ.setdefault("QD_DATA", _DATA.name)
         import django
 
         django.setup()

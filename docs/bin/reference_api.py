@@ -19,6 +19,8 @@ _CONVENTIONS = {
     "Writes that happen once": "idempotency",
     "Rates": "limits",
 }
+# Removed when the program ends.
+_DATA = tempfile.TemporaryDirectory(prefix="quarterdeck-docs-")
 _HEAD = """# HTTP API
 
 <!-- Made from the code by docs/bin/reference_api.py; do not edit. -->
@@ -31,7 +33,7 @@ signed-in browser may use its session instead, with the CSRF cookie's value as `
 
 def _set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
-    os.environ.setdefault("QD_DATA", tempfile.mkdtemp(prefix="quarterdeck-docs-"))
+    os.environ.setdefault("QD_DATA", _DATA.name)
     import django
     from django.apps import apps
 
