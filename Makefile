@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup frontend messages up test check fuzz bench wheel clean
+.PHONY: help setup frontend messages up demo test check fuzz bench wheel clean
 
 help:
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -22,12 +22,16 @@ frontend: .venv/.ready ## build styles, islands and translations
 up: setup ## start Quarterdeck on this machine
 	@$(BIN)/quarterdeck up
 
+demo: setup ## a small shop that is watched, with a fault to find; DEMO="--fault-after 60"
+	@$(BIN)/python -m demo $(DEMO)
+
 check: setup ## lint, types, layers, migrations, translations, docs, fast tests
 	@tests/bin/check
 
 test: setup ## everything, on SQLite and PostgreSQL, with real servers and a real browser
 	@tests/bin/test
 
+DEMO ?=
 FUZZ ?= --inputs 100000
 fuzz: setup ## hostile bytes at every receiver, guided by coverage; FUZZ="--inputs 1000000 --only zabbix"
 	@$(BIN)/uv pip install -q --require-hashes -r requirements/fuzz.lock.txt

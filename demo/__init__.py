@@ -1,0 +1,1 @@
+"""A small shop that is watched by Quarterdeck: `make demo`."""
