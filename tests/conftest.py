@@ -48,12 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_together(item: pytest.Item) -> None:
-    """Give a slow test to the worker that has the others of its file, or of its deck: what they start, starts once."""
-    if item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
-        call = getattr(item, "callspec", None)
-        deck = call.params.get("deck") if call else None
-        place = f"deck/{deck}" if deck else f"{item.path.parent.name}/{item.path.stem}"
-        item.add_marker(pytest.mark.xdist_group(place))
+    """Give a slow test to the worker that has the others of its deck, or of its file: what they start, starts once."""
+    call = getattr(item, "callspec", None)
+    if call and "deck" in call.params:
+        item.add_marker(pytest.mark.xdist_group(f"deck {call.params['deck']}"))
+    elif item.get_closest_marker("slow") and not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.parent.name} {item.path.stem}"))
 
 
 def _longest_first(items: list[pytest.Item]) -> None:

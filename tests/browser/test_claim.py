@@ -11,7 +11,7 @@ from tests.browser.test_pass_axe import inspect_both
 from tests.lab.opentelemetry import run_service
 from tests.lab.parts import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 
 def item(deck: Deck, query: str) -> int:

@@ -15,7 +15,7 @@ from quarterdeck.intake.spool.dead import bury
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.telemetry.receiving import Frame
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 EVIL = "<img src=x onerror=alert(1)>"
 
 

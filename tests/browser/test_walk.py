@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Deck, Open
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.slow
 
 
 def make(deck: Deck, name: str, **attributes: object) -> int:
