@@ -70,15 +70,15 @@ def requests(actor: Actor, item: Model, since: datetime, step_seconds: int = 60)
     """
     require(actor, "telemetry.query", [item])
     grid = grid_of(since, now(), max(60, step_seconds // 60 * 60))
-    answered, points, operations = _NOTHING, [_NOTHING] * grid.points, list[Operation]()
+    answered, points, operations = NOTHING, [NOTHING] * grid.points, list[Operation]()
     if services := services_of(item):
         asked = {"services": services, "since": max(0, grid.start), "start": grid.start, "step": grid.step}
         # A clock that runs ahead of ours counts as now.
         for slot, *row in _rows(_POINTS, asked):
-            points[min(int(slot), grid.points - 1)] = _red(*row)
-        answered = _red(*_rows(_ANSWERED, asked)[0])
+            points[min(int(slot), grid.points - 1)] = red_of(*row)
+        answered = red_of(*_rows(_ANSWERED, asked)[0])
         operations = [
-            Operation(name, kind, _red(*row), trace if trace.strip("0") else "")
+            Operation(name, kind, red_of(*row), trace if trace.strip("0") else "")
             for name, kind, trace, *row in _rows(_OPERATIONS, asked)
         ]
     first, last = (datetime.fromtimestamp(at, UTC) for at in (grid.start, grid.end))
@@ -89,12 +89,13 @@ def _rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     return client.query(sql, parameters, options=_OPTIONS)
 
 
-_NOTHING = Red(0, 0, None, None, None, None)
+NOTHING = Red(0, 0, None, None, None, None)
 
 
-def _red(count: int, errors: int, total_ns: int, max_ns: int, durations: Mapping[int, int]) -> Red:
+def red_of(count: int, errors: int, total_ns: int, max_ns: int, durations: Mapping[int, int]) -> Red:
+    """Return the figures of what `RED` counted."""
     if not count:
-        return _NOTHING
+        return NOTHING
     found = (quantile(durations, q) for q in (0.5, 0.95, 0.99))
     # The middle of a bucket may lie above the slowest call that there was.
     return Red(int(count), int(errors), total_ns / count, *(min(one, max_ns) if one else None for one in found))
@@ -115,15 +116,15 @@ def quantile(durations: Mapping[int, int], q: float) -> float | None:
     return None
 
 
-_RED = """
+RED = """
     sum(red_1m.count), sum(red_1m.errors), sum(red_1m.duration_ns_sum), max(red_1m.duration_ns_max),
     sumMap(red_1m.durations)"""
 _CHOSEN = "FROM red_1m WHERE service IN {services:Array(String)} AND ts >= toDateTime({since:Int64}, 'UTC')"
 _SERVED = "kind NOT IN ('client', 'producer')"
-_ANSWERED = f"SELECT {_RED} {_CHOSEN} AND {_SERVED}"
+_ANSWERED = f"SELECT {RED} {_CHOSEN} AND {_SERVED}"
 _POINTS = f"""
-    SELECT intDiv(toUnixTimestamp(ts) - {{start:Int64}}, {{step:Int64}}) AS slot, {_RED}
+    SELECT intDiv(toUnixTimestamp(ts) - {{start:Int64}}, {{step:Int64}}) AS slot, {RED}
     {_CHOSEN} AND {_SERVED} GROUP BY slot ORDER BY slot"""
 _OPERATIONS = f"""
-    SELECT name, kind, lower(hex(argMax(red_1m.exemplar, ts))), {_RED}
+    SELECT name, kind, lower(hex(argMax(red_1m.exemplar, ts))), {RED}
     {_CHOSEN} GROUP BY name, kind ORDER BY sum(red_1m.count) DESC, name, kind LIMIT {OPERATIONS_MAX}"""

@@ -1,1 +1,1 @@
-"""Traces, service map, RED figures, slow statements. Empty until traces are received."""
+"""Traces, service map, RED figures, slow statements. No tables of its own: it reads telemetry."""
