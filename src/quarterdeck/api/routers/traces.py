@@ -1,0 +1,195 @@
+"""Traces: found by what their spans say, read by their id."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from django.http import HttpRequest
+from ninja import Query, Router, Schema
+from typing_extensions import TypedDict
+
+from quarterdeck.api.auth import identify
+from quarterdeck.api.shapes import Line, UrlQuery, moment
+from quarterdeck.api.times import at_time
+from quarterdeck.core.clock import now
+from quarterdeck.tracing import queries
+from quarterdeck.tracing.search import TRACES_MAX
+
+router = Router()
+
+
+class FoundRow(TypedDict):
+    """A trace, and the span by which it was found. `spans`, `errors` and `services` are what you may read of it."""
+
+    trace_id: str
+    start: str
+    duration_ns: int
+    root_service: str
+    root_name: str
+    spans: int
+    errors: int
+    services: list[str]
+    span_id: str
+    span_at: str
+    span_service: str
+    span_name: str
+    span_duration_ns: int
+    span_is_error: bool
+
+
+class FoundTraces(Schema):
+    items: list[FoundRow]
+
+
+class EventRow(TypedDict):
+    """Something that happened within a span."""
+
+    at_ns: int
+    name: str
+    attributes: dict[str, str]
+
+
+class LinkRow(TypedDict):
+    trace_id: str
+    span_id: str
+
+
+class TraceSpanRow(TypedDict):
+    """A span in its place. Times are nanoseconds since 1970.
+
+    `start_ns` is moved by `skew_ns` where clocks of hosts differ. `parent` is the position of the parent in the list,
+    -1 for a root; `is_orphan`: the parent that it names is not there; `is_cycle`: its parents led back to itself.
+    `critical_ns` is its part of the critical path.
+    """
+
+    span_id: str
+    parent_id: str
+    parent: int
+    depth: int
+    service: str
+    name: str
+    kind: str
+    start_ns: int
+    duration_ns: int
+    skew_ns: int
+    critical_ns: int
+    is_error: bool
+    is_orphan: bool
+    is_cycle: bool
+    status_message: str
+    host: str
+    version: str
+    http_status: int
+    peer: str
+    db_system: str
+    source: str
+    attributes: dict[str, str]
+    resource: dict[str, str]
+    events: list[EventRow]
+    links: list[LinkRow]
+
+
+class SegmentRow(TypedDict):
+    """A piece of the critical path: what the span at position `span` was waited for."""
+
+    span: int
+    start_ns: int
+    end_ns: int
+
+
+class HintRow(TypedDict):
+    """Calls of one kind, repeated below the span at position `parent`."""
+
+    parent: int
+    spans: list[int]
+    name: str
+    service: str
+    db_system: str
+    count: int
+    total_ns: int
+    is_sequential: bool
+
+
+class TraceRow(Schema):
+    """A trace: its spans depth first. `is_unfinished`: what began it has not come in; `is_cut`: it has more spans."""
+
+    trace_id: str
+    start_ns: int
+    duration_ns: int
+    errors: int
+    services: list[str]
+    is_unfinished: bool
+    is_cut: bool
+    spans: list[TraceSpanRow]
+    critical_path: list[SegmentRow]
+    hints: list[HintRow]
+
+
+_PLACED = ("parent", "depth", "start_ns", "skew_ns", "critical_ns", "is_orphan", "is_cycle")
+_SAID = (
+    "span_id", "parent_id", "service", "name", "kind", "duration_ns", "is_error", "status_message", "host", "version",
+    "http_status", "peer", "db_system", "source", "attributes", "resource",
+)  # fmt: skip
+
+
+@router.get("/traces", response=FoundTraces)
+def list_(
+    request: HttpRequest,
+    q: UrlQuery = "",
+    since: Line = "1h",
+    until: Line = "",
+    order: Literal["latest", "slowest"] = "latest",
+    limit: Annotated[int, Query(100, ge=1, le=TRACES_MAX)] = 100,
+    selector: UrlQuery = "",
+) -> dict[str, Any]:
+    """Find traces: `q` is `service:shop duration:>500ms status:error http.route:/pay`, `selector` a query over items.
+
+    `since` and `until` are 30m, 6h, 7d ago or ISO 8601.
+    """
+    actor, at = identify(request), now()
+    start, end = at_time(since, "since", at), at_time(until, "until", at) if until else at
+    found = queries.traces(actor, q, start, end, order=order, limit=limit, selector=selector)
+    return {"items": [_found(one) for one in found]}
+
+
+def _found(one: queries.Found) -> dict[str, Any]:
+    row = {name: getattr(one, name) for name in FoundRow.__annotations__}
+    return row | {"start": moment(one.start), "span_at": moment(one.span_at)}
+
+
+@router.get("/traces/{trace_id}", response=TraceRow)
+def read(request: HttpRequest, trace_id: Line) -> dict[str, Any]:
+    """Answer a trace with its spans as a tree, its critical path and hints on repeated calls."""
+    found = queries.trace(identify(request), trace_id)
+    return {
+        "trace_id": found.trace_id,
+        "start_ns": found.start_ns,
+        "duration_ns": found.duration_ns,
+        "errors": found.errors,
+        "services": found.services,
+        "is_unfinished": found.is_unfinished,
+        "is_cut": found.is_cut,
+        "spans": [_span(node) for node in found.nodes],
+        "critical_path": [{"span": one.node, "start_ns": one.start_ns, "end_ns": one.end_ns} for one in found.critical],
+        "hints": [
+            {
+                "parent": hint.parent,
+                "spans": list(hint.nodes),
+                "name": hint.name,
+                "service": hint.service,
+                "db_system": hint.db_system,
+                "count": hint.count,
+                "total_ns": hint.total_ns,
+                "is_sequential": hint.is_sequential,
+            }
+            for hint in found.hints
+        ],
+    }
+
+
+def _span(node: queries.Node) -> dict[str, Any]:
+    span = node.span
+    row = {name: getattr(span, name) for name in _SAID} | {name: getattr(node, name) for name in _PLACED}
+    row["events"] = [{"at_ns": one.at_ns, "name": one.name, "attributes": dict(one.attributes)} for one in span.events]
+    row["links"] = [{"trace_id": trace_id, "span_id": span_id} for trace_id, span_id in span.links]
+    return row
