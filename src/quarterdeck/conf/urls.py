@@ -16,6 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
 _MOUNTED = (
     ("api/v1/", "quarterdeck.api.urls"),
     ("prometheus/", "quarterdeck.api.prometheus.urls"),
+    ("zipkin/", "quarterdeck.api.zipkin.urls"),
+    ("jaeger/", "quarterdeck.api.jaeger.urls"),
     ("", "quarterdeck.web.urls"),
 )
 for prefix, module in _MOUNTED:
