@@ -26,21 +26,23 @@ PAGES = [
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/intake", "/intake/connect/otlp", "/intake/targets", "/intake/keys", "/intake/keys/new", "/intake/dead",
     "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
+    "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/services", "/services/map", "/statements",
+    "/statements?category=cache",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
-# and a dead letter those that test_intake.py walks to.
+# and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
     "intake_letter", "intake_rule_delete", "intake_rule_switch", "intake_rules_try", "item_bulk", "item_chart",
     "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_request_chart", "item_unrelate",
     "item_usage", "merge_decide", "merge_undo", "move_attribute", "palette", "remove_group", "remove_role",
-    "remove_type", "revoke_token", "role_preview", "save_role", "save_user", "set_range", "set_selector",
-    "start_import", "sync_sources", "topology_graph", "user_active", "user_link", "verify_audit", "view_delete",
-    "view_save",
+    "remove_type", "revoke_token", "role_preview", "save_role", "save_user", "service", "service_chart",
+    "service_map_graph", "set_range", "set_selector", "start_import", "sync_sources", "topology_graph", "trace",
+    "trace_span", "trace_spans", "user_active", "user_link", "verify_audit", "view_delete", "view_save",
 }  # fmt: skip
 TABS = [
     "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",

@@ -33,6 +33,7 @@ class NavEntry:
 
 
 _FLEET = _("Fleet")
+_OBSERVE = _("Observe")
 _ADMIN = _("Administration")
 
 NAVIGATION: tuple[NavEntry, ...] = (
@@ -48,6 +49,11 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "antenna",
         "telemetry.intake",
         "receive agents sdk keys otlp prometheus zabbix syslog connect redaction dead letters",
+    ),
+    NavEntry(_OBSERVE, _("Traces"), "web:traces", "route", "telemetry.query", "spans waterfall latency apm tracing"),
+    NavEntry(_OBSERVE, _("Services"), "web:services", "activity", "telemetry.query", "apm rate errors duration map"),
+    NavEntry(
+        _OBSERVE, _("Statements"), "web:statements", "server", "telemetry.query", "slow sql database cache queue calls"
     ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),

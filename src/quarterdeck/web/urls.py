@@ -10,6 +10,7 @@ PAGES = (
     "overview",
     "items",
     "topology",
+    "tracing",
     "types",
     "imports",
     "intake",

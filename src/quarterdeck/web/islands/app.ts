@@ -17,6 +17,8 @@ const islands: Record<string, () => Promise<{ default: Island }>> = {
   chart: () => import("./chart"),
   sparkline: () => import("./sparkline"),
   graph: () => import("./graph"),
+  scatter: () => import("./scatter"),
+  waterfall: () => import("./waterfall"),
 };
 const running = new Map<HTMLElement, () => void>();
 

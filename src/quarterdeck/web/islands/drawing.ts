@@ -1,6 +1,6 @@
 // What charts and graphs share: ECharts with only the parts we use, colours from the page's tokens, tooltips as DOM nodes.
-import { GraphChart, LineChart } from "echarts/charts";
-import { DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { GraphChart, LineChart, ScatterChart } from "echarts/charts";
+import { BrushComponent, DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { connect, init, registerLocale, use, type EChartsType } from "echarts/core";
 import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
@@ -9,10 +9,12 @@ import chinese from "echarts/i18n/langZH-obj.js";
 use([
   LineChart,
   GraphChart,
+  ScatterChart,
   GridComponent,
   TooltipComponent,
   LegendComponent,
   DataZoomInsideComponent,
+  BrushComponent,
   LabelLayout,
   CanvasRenderer,
 ]);

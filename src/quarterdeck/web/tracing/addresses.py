@@ -1,0 +1,15 @@
+"""Addresses of traces and services. Names and ids are foreign text: `reverse` would refuse some of them."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.urls import reverse
+
+
+def of_service(name: str) -> str:
+    return f"{reverse('web:services')}/{quote(name, safe='')}" if name else reverse("web:services")
+
+
+def of_trace(trace_id: str) -> str:
+    return f"{reverse('web:traces')}/{quote(trace_id, safe='')}"
