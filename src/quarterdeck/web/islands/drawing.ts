@@ -1,6 +1,6 @@
 // What charts and graphs share: ECharts with only the parts we use, colours from the page's tokens, tooltips as DOM nodes.
 import { GraphChart, LineChart, ScatterChart } from "echarts/charts";
-import { BrushComponent, DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
 import { connect, init, registerLocale, use, type EChartsType } from "echarts/core";
 import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
@@ -14,7 +14,6 @@ use([
   TooltipComponent,
   LegendComponent,
   DataZoomInsideComponent,
-  BrushComponent,
   LabelLayout,
   CanvasRenderer,
 ]);

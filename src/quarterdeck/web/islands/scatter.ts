@@ -1,4 +1,4 @@
-// Traces as points, duration over time; a click opens a trace, a rectangle that is dragged limits the search to it.
+// Traces as points, duration over time; a click opens a trace.
 //
 //   <div data-island="scatter" data-source="points" data-trace-url="/traces/00000000" data-failed-name="failed"
 //        data-ok-name="ok"></div>
@@ -29,10 +29,6 @@ function option(points: Point[], ok: string, failed: string): Record<string, unk
     grid: { left: 72, right: 16, top: 36, bottom: 28 },
     legend: { top: 6, right: 12, textStyle: { color: muted, fontFamily: font() } },
     tooltip: { trigger: "item", ...tooltipStyle(), formatter: (hit: { value: Point }) => tip(hit.value) },
-    brush: {
-      xAxisIndex: 0, yAxisIndex: 0, brushType: "rect", brushMode: "single", transformable: false, toolbox: [],
-      brushStyle: { color: token("--qd-sea-soft"), borderColor: token("--qd-sea"), borderWidth: 1, opacity: 0.5 },
-    },
     xAxis: {
       type: "time", axisLabel: label, axisLine: { lineStyle: { color: token("--qd-line") } },
       axisTick: { show: false }, splitLine: { show: false },
@@ -50,37 +46,17 @@ function option(points: Point[], ok: string, failed: string): Record<string, unk
   };
 }
 
-/** The address of the same search within a rectangle of times and durations (both in milliseconds). */
-export function narrowed(address: URL, times: [number, number], durations: [number, number]): string {
-  const moment = (at: number): string => new Date(at).toISOString();
-  const microseconds = (value: number): string => `${Math.max(0, Math.floor(value * 1000))}us`;
-  const within = [
-    `duration:[${microseconds(durations[0])} TO ${microseconds(durations[1] + 0.001)}]`,
-    `time:[${moment(times[0])} TO ${moment(times[1] + 1)}]`,
-  ].join(" ");
-  const query = address.searchParams.get("q")?.trim() ?? "";
-  address.searchParams.set("q", query ? `(${query}) ${within}` : within);
-  return address.href;
-}
-
 const scatter: Island = (element) => {
   const source = document.getElementById(element.dataset["source"] ?? "");
   const points = JSON.parse(source?.textContent ?? "[]") as Point[];
   const { drawing, stop } = startDrawing(element);
   const draw = (): void => {
     drawing.setOption(option(points, element.dataset["okName"] ?? "", element.dataset["failedName"] ?? ""), true);
-    drawing.dispatchAction({
-      type: "takeGlobalCursor", key: "brush", brushOption: { brushType: "rect", brushMode: "single" },
-    });
   };
   draw();
   drawing.on("click", (hit) => {
     const trace = (hit.value as Point | undefined)?.[3];
     if (trace) location.assign((element.dataset["traceUrl"] ?? "").replace("00000000", encodeURIComponent(trace)));
-  });
-  drawing.on("brushEnd", (event) => {
-    const area = (event as { areas?: { coordRange?: [[number, number], [number, number]] }[] }).areas?.[0]?.coordRange;
-    if (area) location.assign(narrowed(new URL(location.href), area[0], area[1]));
   });
   document.addEventListener("qd:theme", draw);
   return () => {
