@@ -163,8 +163,10 @@ def test_the_api_answers_what_the_pages_show(admin: ApiClient) -> None:
 
 def test_the_outline_of_ten_thousand_spans_is_small(as_owner: Client, sent: Load) -> None:
     sent(*(span(5, n, n // 8, at_ms=n, ms=20_000 - n) for n in range(1, 10_001)))
+    # The first page of a process imports them all.
+    page(as_owner, f"/traces/{trace_id(77)}", 404)
     started = time.process_time()
     answer = as_owner.get(f"/traces/{trace_id(5)}/spans")
     assert len(answer.content) < 1_000_000
     assert len(answer.json()["spans"]) == 10_000
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 2

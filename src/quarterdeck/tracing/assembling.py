@@ -28,14 +28,13 @@ class Trace:
     critical: list[Segment] = field(default_factory=list)
     hints: list[Hint] = field(default_factory=list)
     is_cut: bool = False
+    start_ns: int = field(init=False)
+    end_ns: int = field(init=False)
 
-    @property
-    def start_ns(self) -> int:
-        return min((node.start_ns for node in self.nodes), default=0)
-
-    @property
-    def end_ns(self) -> int:
-        return max((node.end_ns for node in self.nodes), default=0)
+    def __post_init__(self) -> None:
+        # Once: whoever draws the spans asks for the start at each of them.
+        self.start_ns = min((node.start_ns for node in self.nodes), default=0)
+        self.end_ns = max((node.end_ns for node in self.nodes), default=0)
 
     @property
     def duration_ns(self) -> int:

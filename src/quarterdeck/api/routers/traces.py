@@ -41,7 +41,7 @@ class FoundTraces(Schema):
     items: list[FoundRow]
 
 
-class EventRow(TypedDict):
+class SpanEventRow(TypedDict):
     """Something that happened within a span."""
 
     at_ns: int
@@ -85,7 +85,7 @@ class TraceSpanRow(TypedDict):
     source: str
     attributes: dict[str, str]
     resource: dict[str, str]
-    events: list[EventRow]
+    events: list[SpanEventRow]
     links: list[LinkRow]
 
 
