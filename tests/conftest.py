@@ -38,6 +38,7 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(settings.DATA, ignore_errors=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the hook of pytest-xdist, which reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if os.environ.get("QD_TESTS") == "records":
         config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])

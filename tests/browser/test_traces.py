@@ -14,7 +14,7 @@ from tests.browser.test_pass_axe import inspect_both
 from tests.lab.parts import wait_until
 
 # The first one waits for an instance that starts, and for its first person.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 EVIL = "<img src=x onerror=alert(1)>"
 MS = 1_000_000
 
