@@ -18,7 +18,7 @@ from django.template.base import Lexer, Token, TokenType
 
 _WORD = re.compile(r"[A-Za-z]{2,}")
 # Names that are the same in every language, and examples of the query language (`env:prod`, `role=web`, `depends_on`).
-_NAMES = re.compile(r"\b(?:Quarterdeck|ClickHouse|CSV|JSON|YAML|XLSX)\b|\S*[:=_]\S*")
+_NAMES = re.compile(r"\b(?:Quarterdeck|ClickHouse|CSV|JSON|PNG|YAML|XLSX)\b|\S*[:=_]\S*")
 _SHOWN_ATTRIBUTES = {"title", "placeholder", "aria-label", "alt", "data-label", "data-confirm"}
 _OPAQUE = {"script", "style", "code", "kbd", "samp", "pre", "svg"}
 _VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}

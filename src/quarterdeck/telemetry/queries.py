@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quarterdeck.telemetry.charting import Chart, Series, chart
+from quarterdeck.telemetry.charting import Chart, Series, chart, fleet
 from quarterdeck.telemetry.latest import Latest, Metric, latest, metrics_of
 from quarterdeck.telemetry.recent import ErrorEvent, LogLine, SenderSeen, Span, errors, logs, senders, spans
 from quarterdeck.telemetry.requests import Operation, Red, Requests, requests
@@ -25,6 +25,7 @@ __all__ = [
     "chart",
     "engine_status",
     "errors",
+    "fleet",
     "latest",
     "logs",
     "metrics_of",

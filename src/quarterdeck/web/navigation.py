@@ -40,6 +40,14 @@ NAVIGATION: tuple[NavEntry, ...] = (
     NavEntry(_FLEET, _("Overview"), "web:overview", "layout-dashboard", "inventory.view", "home dashboard"),
     NavEntry(_FLEET, _("Items"), "web:items", "list-details", "inventory.view", "inventory hosts assets"),
     NavEntry(_FLEET, _("Topology"), "web:topology", "topology-star-3", "inventory.view", "graph map relations"),
+    NavEntry(
+        _FLEET,
+        _("Metrics"),
+        "web:metrics",
+        "chart-line",
+        "telemetry.query",
+        "explorer promql prometheus charts graphs query",
+    ),
     NavEntry(_FLEET, _("Types"), "web:types", "category", "inventory.view", "attributes schema model"),
     NavEntry(_FLEET, _("Import"), "web:imports", "file-import", "inventory.import", "upload csv xlsx ansible"),
     NavEntry(

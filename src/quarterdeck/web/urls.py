@@ -10,6 +10,7 @@ PAGES = (
     "overview",
     "items",
     "topology",
+    "metrics",
     "tracing",
     "types",
     "imports",

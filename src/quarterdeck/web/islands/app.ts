@@ -15,6 +15,7 @@ export type Island = (element: HTMLElement) => void | (() => void);
 
 const islands: Record<string, () => Promise<{ default: Island }>> = {
   chart: () => import("./chart"),
+  explorer: () => import("./explorer"),
   sparkline: () => import("./sparkline"),
   graph: () => import("./graph"),
   scatter: () => import("./scatter"),

@@ -1,6 +1,12 @@
 // What charts and graphs share: ECharts with only the parts we use, colours from the page's tokens, tooltips as DOM nodes.
-import { GraphChart, LineChart, ScatterChart } from "echarts/charts";
-import { DataZoomInsideComponent, GridComponent, LegendComponent, TooltipComponent } from "echarts/components";
+import { GraphChart, HeatmapChart, LineChart, ScatterChart } from "echarts/charts";
+import {
+  DataZoomInsideComponent,
+  GridComponent,
+  LegendComponent,
+  TooltipComponent,
+  VisualMapContinuousComponent,
+} from "echarts/components";
 import { connect, init, registerLocale, use, type EChartsType } from "echarts/core";
 import { LabelLayout } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
@@ -10,6 +16,8 @@ use([
   LineChart,
   GraphChart,
   ScatterChart,
+  HeatmapChart,
+  VisualMapContinuousComponent,
   GridComponent,
   TooltipComponent,
   LegendComponent,

@@ -83,7 +83,8 @@ class QueryBox {
     if (!option) return;
     const value = this.input.value;
     const rest = value.slice(option.end);
-    const space = option.text.endsWith(":") || rest.startsWith(" ") ? "" : " ";
+    const isTight = this.box.dataset["tight"] !== undefined;
+    const space = isTight || option.text.endsWith(":") || rest.startsWith(" ") ? "" : " ";
     const head = value.slice(0, option.start) + option.text + space;
     this.input.value = head + rest;
     this.input.setSelectionRange(head.length, head.length);

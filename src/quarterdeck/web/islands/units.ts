@@ -3,6 +3,7 @@
 const language = document.documentElement.lang || "en";
 const plain = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
 const fine = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
+const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 2 });
 const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 function inBytes(value: number): string {
@@ -15,13 +16,26 @@ function inBytes(value: number): string {
   return `${plain.format(amount)} ${binary[unit]}`;
 }
 
-/** `unit` is "bytes", "bytes/s", "ratio", "seconds" or a word that follows the number. */
+function inNumber(value: number): string {
+  if (Math.abs(value) >= 1e6) return short.format(value);
+  return Math.abs(value) < 10 ? fine.format(value) : plain.format(value);
+}
+
+function inSeconds(value: number): string {
+  const size = Math.abs(value);
+  if (size === 0 || size >= 1) return `${inNumber(value)} s`;
+  return size >= 1e-3 ? `${inNumber(value * 1e3)} ms` : `${inNumber(value * 1e6)} µs`;
+}
+
+/** `unit` is "bytes", "bytes/s", "/s", "ratio", "percent", "seconds" or a word that follows the number. */
 export function withUnit(value: number, unit: string): string {
   if (unit === "bytes") return inBytes(value);
   if (unit === "bytes/s") return `${inBytes(value)}/s`;
+  if (unit === "/s") return `${inNumber(value)}/s`;
+  if (unit === "percent") return `${inNumber(value)}%`;
+  if (unit === "seconds") return inSeconds(value);
   if (unit === "ratio") return `${(Math.abs(value) < 0.1 ? fine : plain).format(value * 100)}%`;
-  const number = Math.abs(value) < 10 ? fine.format(value) : plain.format(value);
-  return unit ? `${number} ${unit}` : number;
+  return unit ? `${inNumber(value)} ${unit}` : inNumber(value);
 }
 
 /** The step between axis labels that reads well: powers of 1024 for bytes, of 10 for the rest. */

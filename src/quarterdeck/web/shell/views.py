@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
 from django.http import HttpResponse, HttpResponseRedirect
 from django.views.decorators.http import require_POST
 
@@ -28,4 +30,11 @@ def set_range(request: PageRequest) -> HttpResponse:
     code = request.POST.get("range", "")
     if code in RANGES:
         request.session["range"] = code
-    return HttpResponseRedirect(next_of(request, "/"))
+    return HttpResponseRedirect(_without_range(next_of(request, "/")))
+
+
+def _without_range(address: str) -> str:
+    """An address that was shared names a range, which would hide the one that was just chosen."""
+    parts = urlsplit(address)
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != "range"]
+    return urlunsplit(parts._replace(query=urlencode(kept))) if "range=" in parts.query else address

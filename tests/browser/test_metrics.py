@@ -1,0 +1,160 @@
+"""A person explores metrics of a running instance: completes, draws, narrows, compares, exports, shares."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import socket
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import expect
+from tests.browser.conftest import Deck, Open
+from tests.browser.test_pass_axe import inspect_both
+
+pytestmark = pytest.mark.slow
+EVIL = "<img src=x onerror=alert(1)>"
+MEMORY = "system_memory_usage_bytes"
+
+
+@pytest.fixture(scope="module")
+def measured(deck: Deck, machine: int) -> int:
+    """Return this machine's item, once its memory has been measured."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        _status, answer = deck.instance.get(f"/prometheus/api/v1/query?query={MEMORY}", token=deck.instance.token)
+        if answer["data"]["result"]:
+            return machine
+        time.sleep(0.5)
+    raise AssertionError(f"no sample of {MEMORY} arrived\n{deck.instance.logs()}")
+
+
+def send(deck: Deck, metric: str, values: dict[str, float]) -> None:
+    """Send a gauge with a value for each value of its label `note`."""
+    points = [
+        {
+            "timeUnixNano": str(time.time_ns()),
+            "asDouble": value,
+            "attributes": [{"key": "note", "value": {"stringValue": note}}],
+        }
+        for note, value in values.items()
+    ]
+    scope = {"metrics": [{"name": metric, "gauge": {"dataPoints": points}}]}
+    body = {"resourceMetrics": [{"resource": {"attributes": []}, "scopeMetrics": [scope]}]}
+    address = f"http://{deck.instance.environment['QD_INTAKE_HTTP']}/v1/metrics"
+    request = urllib.request.Request(address, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+
+
+def test_a_query_is_written_by_keyboard_and_drawn(deck: Deck, open_page: Open, measured: int) -> None:
+    page = open_page("/metrics", theme="auto")
+    inspect_both(page)
+    page.locator("#q0").click()
+    page.keyboard.type("system_mem")
+    expect(page.locator("#q0-options [role=option]").first).to_contain_text("system_memory")
+    page.keyboard.type("ory_usage_bytes{st")
+    expect(page.locator("#q0-options [role=option]").first).to_contain_text('state="')
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.type("us")
+    expect(page.locator("#q0-options [role=option]").first).to_contain_text("used")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#q0")).to_have_value(f'{MEMORY}{{state="used"')
+    page.keyboard.type("}")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=system_memory_usage_bytes**")
+    expect(page.locator("[data-drawing] canvas")).to_be_visible()
+    expect(page.locator("[data-table] tbody tr")).to_contain_text(re.compile("[GM]iB"))
+    expect(page.locator("[data-drawing]")).to_have_attribute("aria-label", re.compile("[GM]iB"))
+    page.get_by_role("link", name=socket.gethostname(), exact=True).last.click()
+    page.wait_for_url(f"**/items/{measured}")
+
+
+@pytest.mark.parametrize("view", ["line", "area", "stacked", "table", "heat"])
+def test_every_view_is_drawn_from_the_address_alone(open_page: Open, measured: int, view: str) -> None:
+    page = open_page(f"/metrics?q={MEMORY}&q=up%20or%20vector(1)&view={view}&compare=week&range=15m", theme="auto")
+    expect(page.locator("[data-table] tbody tr").nth(1)).to_be_visible()
+    assert (page.locator("[data-drawing] canvas").count() > 0) == (view != "table")
+    inspect_both(page)
+
+
+def test_a_series_narrows_the_query(open_page: Open, measured: int) -> None:
+    page = open_page(f"/metrics?q={MEMORY}")
+    page.locator("[data-table] tbody").get_by_role("link", name="used").click()
+    page.wait_for_url("**used**")
+    expect(page.locator("#q0")).to_have_value(re.compile('state="used"'))
+    expect(page.locator("[data-table] tbody tr")).to_have_count(1)
+
+
+def test_files_are_exported(open_page: Open, measured: int) -> None:
+    page = open_page(f"/metrics?q={MEMORY}&range=15m")
+    expect(page.locator("[data-drawing] canvas")).to_be_visible()
+    with page.expect_download() as image:
+        page.locator("[data-png]").click()
+    assert Path(image.value.path()).read_bytes().startswith(b"\x89PNG")
+    with page.expect_download() as table:
+        page.get_by_role("link", name="CSV").click()
+    rows = list(csv.reader(Path(table.value.path()).read_text().splitlines()))
+    assert any(name.startswith(MEMORY) for name in rows[0])
+    assert any(float(cell) > 0 for row in rows[1:] for cell in row[1:] if cell)
+
+
+def test_an_error_of_one_query_leaves_the_other(open_page: Open, measured: int) -> None:
+    page = open_page(f"/metrics?q={quote('sum(up) by (')}&q={MEMORY}", theme="auto")
+    expect(page.locator("#q0-error pre")).to_contain_text("sum(up) by (")
+    expect(page.locator("[data-drawing] canvas")).to_be_visible()
+    inspect_both(page)
+    many = quote(f"{MEMORY} * on () group_left () {MEMORY}")
+    page.goto(page.url.partition("?")[0] + f"?q={many}")
+    expect(page.locator("[data-query-error='0']")).to_be_visible()
+
+
+def test_boxes_are_added_and_removed_and_it_renews_itself(open_page: Open, measured: int) -> None:
+    page = open_page(f"/metrics?q={MEMORY}")
+    page.locator("button[name=add]").click()
+    page.fill("#q1", "vector(7)")
+    page.locator(".qd-promql button.btn-primary").click()
+    page.wait_for_url("**vector**")
+    expect(page.locator("[data-table] tbody tr", has_text="vector(7)")).to_be_visible()
+    page.locator(".qd-promql a.btn").first.click()
+    expect(page.locator("#q0")).to_have_value("vector(7)")
+    with page.expect_response("**/metrics/data?**"):
+        page.locator("select[name=refresh]").select_option("10")
+    with page.expect_response("**/metrics/data?**", timeout=20_000) as again:
+        pass
+    assert again.value.ok
+
+
+def test_hostile_labels_stay_text(deck: Deck, open_page: Open, measured: int) -> None:
+    send(deck, "hostile_temperature_celsius", {EVIL: 20.5, "=1+1": 21.5})
+    page = open_page("/metrics?q=hostile_temperature_celsius&range=15m")
+    for _attempt in range(30):
+        if page.locator("[data-table] tbody tr").count() == 2:
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    expect(page.locator("[data-table] tbody")).to_contain_text(EVIL)
+    assert page.locator("img[src=x]").count() == 0
+    for view in ("heat", "table"):
+        page.goto(page.url + f"&view={view}")
+        expect(page.locator("[data-table] tbody")).to_contain_text(EVIL)
+        page.mouse.move(700, 450)
+        assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize("view", ["heat", "table"])
+def test_one_metric_is_seen_over_the_fleet(open_page: Open, measured: int, view: str) -> None:
+    page = open_page(f"/metrics/fleet?metric={MEMORY}&aggregate=max&view={view}", theme="auto")
+    row = page.locator("[data-table] tbody tr", has_text=socket.gethostname())
+    expect(row.locator("td.num").first).to_contain_text(re.compile("[GM]iB"))
+    assert (page.locator("[data-drawing] canvas").count() > 0) == (view == "heat")
+    inspect_both(page)
+    row.locator("td a").click()
+    page.wait_for_url(f"**/items/{measured}")
