@@ -55,8 +55,8 @@ def _of_call(name: str, arguments: list[Any]) -> str:
 
 def _is_busy_time(node: Any) -> bool:
     """Seconds of work in a second are a share of it; of buckets they are bounds, not time that passes."""
-    name = node.vector_selector.name if isinstance(node, ast.MatrixSelector) else ""
-    return bool(name) and name.endswith("_seconds_total")
+    name = node.vector_selector.name or "" if isinstance(node, ast.MatrixSelector) else ""
+    return name.endswith("_seconds_total")
 
 
 def _of_operator(node: ast.BinaryExpr) -> str:

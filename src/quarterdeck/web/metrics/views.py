@@ -52,7 +52,8 @@ def metrics(request: PageRequest) -> HttpResponse:
 
 
 def _box(index: int, query: str, state: State) -> dict[str, Any]:
-    box = {"id": f"q{index}", "query": query, "without": state.without_query(index), "error_id": f"q{index}-error"}
+    box: dict[str, Any] = {"id": f"q{index}", "query": query, "error_id": f"q{index}-error"}
+    box["without"] = state.without_query(index)
     try:
         parse(query)
     except BadExpression as error:
