@@ -156,5 +156,6 @@ def test_one_metric_is_seen_over_the_fleet(open_page: Open, measured: int, view:
     expect(row.locator("td.num").first).to_contain_text(re.compile("[GM]iB"))
     assert (page.locator("[data-drawing] canvas").count() > 0) == (view == "heat")
     inspect_both(page)
-    row.locator("td a").click()
-    page.wait_for_url(f"**/items/{measured}")
+    assert page.locator("[data-table] thead th").first.inner_text() in ("Item", "资产")
+    row.locator("th a").click()
+    page.wait_for_url(f"**/items/{measured}/metrics?metric={MEMORY}")

@@ -55,6 +55,12 @@ function link(text: string, url: string): HTMLAnchorElement {
   return element;
 }
 
+function item(line: Line): HTMLElement {
+  const cell = textElement("td", "");
+  if (line.item) cell.append(link(line.item.name, line.item.url));
+  return cell;
+}
+
 class Explorer {
   private answer: Answer | null = null;
   private drawing: EChartsType | null = null;
@@ -139,9 +145,10 @@ class Explorer {
     const shown = line.narrow ? link(text, line.narrow) : textElement("span", text);
     shown.title = line.narrow ? this.words("narrow").replace("{name}", line.full) : line.full;
     name.append(shown);
-    const item = textElement("td", "");
-    if (line.item) item.append(link(line.item.name, line.item.url));
-    row.append(name, item, ...[line.last, line.min, line.max, line.avg].map((value) => number(value, line.unit)));
+    row.append(name);
+    // Where each row is an item, there is no column to name it again.
+    if (this.element.querySelector("[data-items]")) row.append(item(line));
+    row.append(...[line.last, line.min, line.max, line.avg].map((value) => number(value, line.unit)));
     return row;
   }
 
