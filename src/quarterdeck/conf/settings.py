@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "quarterdeck.telemetry",
     "quarterdeck.inventory",
     "quarterdeck.monitoring",
+    "quarterdeck.errors",
     "quarterdeck.web",
     "quarterdeck.api",
     "django.contrib.auth",

@@ -1,1 +1,1 @@
-"""Error tracking. Empty until error events are received."""
+"""Errors as issues: events of Sentry's SDKs that are the same error, their state, releases and what to do about them."""

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class ErrorsConfig(AppConfig):
+    name = "quarterdeck.errors"
+    label = "errors"
+
+    def ready(self) -> None:
+        from quarterdeck.access.registry import register
+
+        register("errors.edit", _("Resolve, ignore, assign, merge and split issues, and comment on them"))

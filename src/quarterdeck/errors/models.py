@@ -1,0 +1,168 @@
+"""Issues and what is known of them beside the events, which the engine keeps.
+
+Issue ─┬─ IssueHash   which groups of events it is: one, more after a merge
+       ├─ Trait       where it was seen: releases, environments, services, senders
+       └─ Activity    what happened to it
+Release               of a project, in the order in which they came
+Progress              how far the events were looked at
+
+Written by `actions` and, as events come in, by `digesting`.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quarterdeck.access.models import User
+
+
+class State(models.TextChoices):
+    UNRESOLVED = "unresolved", _("Unresolved")
+    RESOLVED = "resolved", _("Resolved")
+    IGNORED = "ignored", _("Ignored")
+
+
+class Resolution(models.TextChoices):
+    """When an event says that a resolved issue is back: any later one, one of the release in which it was resolved or
+    of a newer one, or only one of a release newer than that."""
+
+    NOW = "now", _("Resolved")
+    IN_RELEASE = "in_release", _("Resolved in a release")
+    AFTER_RELEASE = "after_release", _("Resolved in the next release")
+
+
+class Issue(models.Model):
+    """The events that are one error.
+
+    `ignored_count` and `ignored_users` are the totals at which ignoring ends. An issue that was merged into another one
+    keeps its number and activity, and has no events of its own.
+    """
+
+    project = models.BigIntegerField()
+    title = models.CharField(max_length=500)
+    type = models.CharField(max_length=255, blank=True)
+    culprit = models.CharField(max_length=500, blank=True)
+    kind = models.CharField(max_length=40, blank=True)
+    level = models.CharField(max_length=40, blank=True)
+    platform = models.CharField(max_length=100, blank=True)
+    logger = models.CharField(max_length=255, blank=True)
+    service = models.CharField(max_length=255, blank=True)
+    latest_event = models.CharField(max_length=64, blank=True)
+    is_unhandled = models.BooleanField(default=False)
+
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    first_release = models.CharField(max_length=255, blank=True)
+    last_release = models.CharField(max_length=255, blank=True)
+    event_count = models.BigIntegerField(default=0)
+    user_count = models.BigIntegerField(default=0)
+
+    state = models.CharField(max_length=12, choices=State.choices, default=State.UNRESOLVED)
+    resolution = models.CharField(max_length=16, choices=Resolution.choices, blank=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_in = models.CharField(max_length=255, blank=True)
+    ignored_until = models.DateTimeField(null=True)
+    ignored_count = models.BigIntegerField(null=True)
+    ignored_users = models.BigIntegerField(null=True)
+    regressed_at = models.DateTimeField(null=True)
+    assignee = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="merged_from")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["state", "-last_seen", "-id"], name="issue_state_seen"),
+            models.Index(fields=["-last_seen", "-id"], name="issue_seen"),
+            models.Index(fields=["-first_seen", "-id"], name="issue_first"),
+            models.Index(fields=["-event_count", "-id"], name="issue_events"),
+            models.Index(fields=["-user_count", "-id"], name="issue_users"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"[:255]
+
+    @property
+    def is_regressed(self) -> bool:
+        """Whether it came back after it had been resolved."""
+        return self.state == State.UNRESOLVED and self.regressed_at is not None
+
+
+class IssueHash(models.Model):
+    """A group of events that belongs to an issue. The hash of 64 bits is kept with a sign, see `numbers.signed`."""
+
+    project = models.BigIntegerField()
+    grouping_hash = models.BigIntegerField()
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="hashes")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "grouping_hash"], name="issue_hash_once")]
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.grouping_hash:x}"
+
+
+class TraitName(models.TextChoices):
+    RELEASE = "release"
+    ENVIRONMENT = "environment"
+    SERVICE = "service"
+    SENDER = "sender"
+
+
+class Trait(models.Model):
+    """A value with which an issue was seen. A sender is its key in 16 hex digits."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="traits")
+    name = models.CharField(max_length=12, choices=TraitName.choices)
+    value = models.CharField(max_length=255)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issue", "name", "value"], name="trait_once")]
+        indexes = [models.Index(fields=["name", "value", "issue"], name="trait_value")]
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.value}"
+
+
+class Activity(models.Model):
+    """What happened to an issue, by whom ("" for what its events did). `detail` belongs to `kind`, see actions."""
+
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="activities")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=20)
+    actor = models.CharField(max_length=150, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        indexes = [models.Index(fields=["issue", "-at"], name="activity_issue")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.issue_id}"
+
+
+class Release(models.Model):
+    """A version of a project, as events and sessions named it."""
+
+    project = models.BigIntegerField()
+    version = models.CharField(max_length=255)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "version"], name="release_once")]
+        indexes = [models.Index(fields=["-last_seen", "-id"], name="release_seen")]
+
+    def __str__(self) -> str:
+        return self.version
+
+
+class Progress(models.Model):
+    """Up to when what the engine got was looked at."""
+
+    name = models.CharField(max_length=40, unique=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,15 @@
+"""Doors for the schedule."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from quarterdeck.errors import digesting
+
+SCHEDULES = {"errors.digest": ("errors.digest", 5)}
+
+
+@shared_task(name="errors.digest", ignore_result=True)  # type: ignore[untyped-decorator]
+def digest() -> None:
+    """Bring issues up to date with their events. See `digesting.digest`."""
+    digesting.digest()
