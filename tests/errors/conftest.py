@@ -5,7 +5,10 @@ from tests.telemetry.engines import Engine
 
 from quarterdeck.telemetry import client
 
-TABLES = ("error_events", "error_groups", "error_attachments", "release_sessions", "check_ins", "check_in_monitors", "senders")  # fmt: skip
+TABLES = (
+    "error_events", "error_groups", "error_attachments", "release_sessions", "check_ins", "check_in_monitors",
+    "senders",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -120,9 +120,7 @@ def prod(owner: Actor) -> Item:
 
 
 def test_others_errors_are_out_of_reach(owner: Actor, teammate: Actor, stranger: Actor, prod: Item) -> None:
-    [ours, theirs] = issues(
-        raised(at=ago(hours=1)), raised("KeyError", tags={"service": "lab"}, server_name="lab1")
-    )
+    [ours, theirs] = issues(raised(at=ago(hours=1)), raised("KeyError", tags={"service": "lab"}, server_name="lab1"))
     bind(owner)
     assert get_issue(teammate, ours.pk) == ours
     with pytest.raises(NotFound):

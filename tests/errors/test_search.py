@@ -135,7 +135,8 @@ def test_events_one_after_the_other() -> None:
 
 def test_tags_spread() -> None:
     [issue] = issues(
-        raised(tags={"service": "shop", "plan": "free"}, release="1", contexts={"runtime": {"name": "CPython", "version": "3.11"}}),
+        raised(tags={"service": "shop", "plan": "free"}, release="1",
+               contexts={"runtime": {"name": "CPython", "version": "3.11"}}),
         raised(tags={"service": "shop", "plan": "free"}, release="2"),
         raised(tags={"service": "shop", "plan": "paid"}, release="2"),
     )  # fmt: skip

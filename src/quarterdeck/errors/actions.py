@@ -34,7 +34,8 @@ def _editable(actor: Actor, ids: Sequence[int]) -> list[Issue]:
         raise BadInput(_("No issue is chosen."), hint=_("Tick some of the list."), field="ids")
     if len(wanted) > ISSUES_MAX:
         raise TooMany(
-            _("More than %(limit)d issues are selected.") % {"limit": ISSUES_MAX}, hint=_("Narrow the query and repeat.")
+            _("More than %(limit)d issues are selected.") % {"limit": ISSUES_MAX},
+            hint=_("Narrow the query and repeat."),
         )
     seen = set(issues_of(actor).filter(pk__in=wanted).values_list("pk", flat=True))
     if lost := [pk for pk in wanted if pk not in seen]:
@@ -102,7 +103,12 @@ def reopen(actor: Actor, ids: Sequence[int]) -> int:
 
 @action(EDIT)
 def ignore(
-    actor: Actor, ids: Sequence[int], *, until: datetime | None = None, events: int | None = None, users: int | None = None
+    actor: Actor,
+    ids: Sequence[int],
+    *,
+    until: datetime | None = None,
+    events: int | None = None,
+    users: int | None = None,
 ) -> int:
     """Ignore issues until a time, until so many more events or users, or for ever; return how many. Raises BadInput."""
     at = now()

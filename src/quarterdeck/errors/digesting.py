@@ -163,9 +163,7 @@ def _write_traits(issue: Issue, facts: Facts) -> None:
         **{(TraitName.SENDER, f"{sender:016x}"): facts.seen for sender in facts.senders},
     }
     rows = [
-        Trait(
-            issue=issue, name=name, value=value.replace("\0", "")[:255], first_seen=span.first, last_seen=span.last
-        )
+        Trait(issue=issue, name=name, value=value.replace("\0", "")[:255], first_seen=span.first, last_seen=span.last)
         for (name, value), span in seen.items()
     ]
     unique = {(row.name, row.value): row for row in rows}

@@ -30,7 +30,9 @@ _COLUMNS = (
     "grouping_hash", "grouping_version", "project",
 )  # fmt: skip
 _SELECTED = ", ".join(
-    f"toValidUTF8(substring(error_events.{name}, 1, 8192))" if name in ("message", "culprit") else f"error_events.{name}"
+    f"toValidUTF8(substring(error_events.{name}, 1, 8192))"
+    if name in ("message", "culprit")
+    else f"error_events.{name}"
     for name in _COLUMNS
 )
 _COUNTS = f"""
@@ -52,12 +54,12 @@ _TAGS = f"""
     SELECT key, value, n, sum(n) OVER (PARTITION BY key) AS of_key, total FROM (
         SELECT pair.1 AS key, toValidUTF8(substring(pair.2, 1, 200)) AS value, count() AS n, any(all) AS total FROM (
             SELECT *, count() OVER () AS all FROM (
-                SELECT mapConcat(CAST(tags, 'Map(String, String)'), map(
+                SELECT mapUpdate(CAST(tags, 'Map(String, String)'), mapFilter((k, v) -> v != '', map(
                     'level', toString(level), 'environment', toString(environment), 'release', toString(release),
                     'host', toString(host), 'service', toString(service), 'user', user, 'transaction',
                     toString(transaction), 'handled', if(handled, 'yes', 'no'), 'url',
                     JSONExtractString(payload, 'request', 'url'), 'runtime', {_CONTEXT.format("runtime")},
-                    'os', {_CONTEXT.format("os")}, 'browser', {_CONTEXT.format("browser")})) AS found
+                    'os', {_CONTEXT.format("os")}, 'browser', {_CONTEXT.format("browser")}))) AS found
                 FROM error_events WHERE {GROUPS} AND {{where}}
                 ORDER BY ts DESC LIMIT 1 BY project, event_id LIMIT {{sample:UInt32}})
         ) ARRAY JOIN CAST(found, 'Array(Tuple(String, String))') AS pair
@@ -213,7 +215,7 @@ def get_event(actor: Actor, issue: Issue, event_id: str = "") -> Event:
     if not rows:
         raise NotFound(_("There is no such event of this issue."), hint=_("It may be older than what is kept."))
     *fields, payload = rows[0]
-    return Event(*fields, _loaded(payload))
+    return Event(*fields, payload=_loaded(payload))
 
 
 def _loaded(payload: str) -> dict[str, Any]:
@@ -273,4 +275,3 @@ def find_event(actor: Actor, event_id: str) -> tuple[int, Event]:
     if event is None or issue is None:
         raise NotFound(_("There is no such event."), hint=_("It may be older than what is kept."))
     return issue.pk, event
-

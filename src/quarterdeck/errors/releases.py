@@ -1,7 +1,7 @@
 """Which of two releases is the newer one.
 
-As Sentry does: by their numbers where both are of one package and follow semantic versioning ("shop@1.2.3", "v1.2.3-rc1"),
-else by when they were first seen. See https://semver.org/#spec-item-11
+As Sentry does: by their numbers where both are of one package and follow semantic versioning ("shop@1.2.3",
+"v1.2.3-rc1"), else by when they were first seen. See https://semver.org/#spec-item-11
 """
 
 from __future__ import annotations

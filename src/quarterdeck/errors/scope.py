@@ -1,4 +1,4 @@
-"""Whose errors a person may see: those of the items that their roles select, by who sent them and by the service's name.
+"""Whose errors a person may see: those of the items that their roles select, by sender and by the service's name.
 
 An issue is seen by who may see one of the items that it came from; of its events, only those of such items are shown.
 """

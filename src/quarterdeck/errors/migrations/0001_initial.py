@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,128 +14,188 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Progress',
+            name="Progress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=40, unique=True)),
-                ('at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=40, unique=True)),
+                ("at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Issue',
+            name="Issue",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('project', models.BigIntegerField()),
-                ('title', models.CharField(max_length=500)),
-                ('type', models.CharField(blank=True, max_length=255)),
-                ('culprit', models.CharField(blank=True, max_length=500)),
-                ('kind', models.CharField(blank=True, max_length=40)),
-                ('level', models.CharField(blank=True, max_length=40)),
-                ('platform', models.CharField(blank=True, max_length=100)),
-                ('logger', models.CharField(blank=True, max_length=255)),
-                ('service', models.CharField(blank=True, max_length=255)),
-                ('latest_event', models.CharField(blank=True, max_length=64)),
-                ('is_unhandled', models.BooleanField(default=False)),
-                ('first_seen', models.DateTimeField()),
-                ('last_seen', models.DateTimeField()),
-                ('first_release', models.CharField(blank=True, max_length=255)),
-                ('last_release', models.CharField(blank=True, max_length=255)),
-                ('event_count', models.BigIntegerField(default=0)),
-                ('user_count', models.BigIntegerField(default=0)),
-                ('state', models.CharField(choices=[('unresolved', 'Unresolved'), ('resolved', 'Resolved'), ('ignored', 'Ignored')], default='unresolved', max_length=12)),
-                ('resolution', models.CharField(blank=True, choices=[('now', 'Resolved'), ('in_release', 'Resolved in a release'), ('after_release', 'Resolved in the next release')], max_length=16)),
-                ('resolved_at', models.DateTimeField(null=True)),
-                ('resolved_in', models.CharField(blank=True, max_length=255)),
-                ('ignored_until', models.DateTimeField(null=True)),
-                ('ignored_count', models.BigIntegerField(null=True)),
-                ('ignored_users', models.BigIntegerField(null=True)),
-                ('regressed_at', models.DateTimeField(null=True)),
-                ('assignee', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('merged_into', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='merged_from', to='errors.issue')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("project", models.BigIntegerField()),
+                ("title", models.CharField(max_length=500)),
+                ("type", models.CharField(blank=True, max_length=255)),
+                ("culprit", models.CharField(blank=True, max_length=500)),
+                ("kind", models.CharField(blank=True, max_length=40)),
+                ("level", models.CharField(blank=True, max_length=40)),
+                ("platform", models.CharField(blank=True, max_length=100)),
+                ("logger", models.CharField(blank=True, max_length=255)),
+                ("service", models.CharField(blank=True, max_length=255)),
+                ("latest_event", models.CharField(blank=True, max_length=64)),
+                ("is_unhandled", models.BooleanField(default=False)),
+                ("first_seen", models.DateTimeField()),
+                ("last_seen", models.DateTimeField()),
+                ("first_release", models.CharField(blank=True, max_length=255)),
+                ("last_release", models.CharField(blank=True, max_length=255)),
+                ("event_count", models.BigIntegerField(default=0)),
+                ("user_count", models.BigIntegerField(default=0)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("unresolved", "Unresolved"), ("resolved", "Resolved"), ("ignored", "Ignored")],
+                        default="unresolved",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "resolution",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("now", "Resolved"),
+                            ("in_release", "Resolved in a release"),
+                            ("after_release", "Resolved in the next release"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("resolved_at", models.DateTimeField(null=True)),
+                ("resolved_in", models.CharField(blank=True, max_length=255)),
+                ("ignored_until", models.DateTimeField(null=True)),
+                ("ignored_count", models.BigIntegerField(null=True)),
+                ("ignored_users", models.BigIntegerField(null=True)),
+                ("regressed_at", models.DateTimeField(null=True)),
+                (
+                    "assignee",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "merged_into",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="merged_from",
+                        to="errors.issue",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Activity',
+            name="Activity",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=20)),
-                ('actor', models.CharField(blank=True, max_length=150)),
-                ('detail', models.JSONField(blank=True, default=dict)),
-                ('issue', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='activities', to='errors.issue')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=20)),
+                ("actor", models.CharField(blank=True, max_length=150)),
+                ("detail", models.JSONField(blank=True, default=dict)),
+                (
+                    "issue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="activities", to="errors.issue"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-at', '-id'),
+                "ordering": ("-at", "-id"),
             },
         ),
         migrations.CreateModel(
-            name='IssueHash',
+            name="IssueHash",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('project', models.BigIntegerField()),
-                ('grouping_hash', models.BigIntegerField()),
-                ('issue', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hashes', to='errors.issue')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("project", models.BigIntegerField()),
+                ("grouping_hash", models.BigIntegerField()),
+                (
+                    "issue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="hashes", to="errors.issue"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('project', models.BigIntegerField()),
-                ('version', models.CharField(max_length=255)),
-                ('first_seen', models.DateTimeField()),
-                ('last_seen', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("project", models.BigIntegerField()),
+                ("version", models.CharField(max_length=255)),
+                ("first_seen", models.DateTimeField()),
+                ("last_seen", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['-last_seen', '-id'], name='release_seen')],
-                'constraints': [models.UniqueConstraint(fields=('project', 'version'), name='release_once')],
+                "indexes": [models.Index(fields=["-last_seen", "-id"], name="release_seen")],
+                "constraints": [models.UniqueConstraint(fields=("project", "version"), name="release_once")],
             },
         ),
         migrations.CreateModel(
-            name='Trait',
+            name="Trait",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(choices=[('release', 'Release'), ('environment', 'Environment'), ('service', 'Service'), ('sender', 'Sender')], max_length=12)),
-                ('value', models.CharField(max_length=255)),
-                ('first_seen', models.DateTimeField()),
-                ('last_seen', models.DateTimeField()),
-                ('issue', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='traits', to='errors.issue')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "name",
+                    models.CharField(
+                        choices=[
+                            ("release", "Release"),
+                            ("environment", "Environment"),
+                            ("service", "Service"),
+                            ("sender", "Sender"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("value", models.CharField(max_length=255)),
+                ("first_seen", models.DateTimeField()),
+                ("last_seen", models.DateTimeField()),
+                (
+                    "issue",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="traits", to="errors.issue"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='issue',
-            index=models.Index(fields=['state', '-last_seen', '-id'], name='issue_state_seen'),
+            model_name="issue",
+            index=models.Index(fields=["state", "-last_seen", "-id"], name="issue_state_seen"),
         ),
         migrations.AddIndex(
-            model_name='issue',
-            index=models.Index(fields=['-last_seen', '-id'], name='issue_seen'),
+            model_name="issue",
+            index=models.Index(fields=["-last_seen", "-id"], name="issue_seen"),
         ),
         migrations.AddIndex(
-            model_name='issue',
-            index=models.Index(fields=['-first_seen', '-id'], name='issue_first'),
+            model_name="issue",
+            index=models.Index(fields=["-first_seen", "-id"], name="issue_first"),
         ),
         migrations.AddIndex(
-            model_name='issue',
-            index=models.Index(fields=['-event_count', '-id'], name='issue_events'),
+            model_name="issue",
+            index=models.Index(fields=["-event_count", "-id"], name="issue_events"),
         ),
         migrations.AddIndex(
-            model_name='issue',
-            index=models.Index(fields=['-user_count', '-id'], name='issue_users'),
+            model_name="issue",
+            index=models.Index(fields=["-user_count", "-id"], name="issue_users"),
         ),
         migrations.AddIndex(
-            model_name='activity',
-            index=models.Index(fields=['issue', '-at'], name='activity_issue'),
+            model_name="activity",
+            index=models.Index(fields=["issue", "-at"], name="activity_issue"),
         ),
         migrations.AddConstraint(
-            model_name='issuehash',
-            constraint=models.UniqueConstraint(fields=('project', 'grouping_hash'), name='issue_hash_once'),
+            model_name="issuehash",
+            constraint=models.UniqueConstraint(fields=("project", "grouping_hash"), name="issue_hash_once"),
         ),
         migrations.AddIndex(
-            model_name='trait',
-            index=models.Index(fields=['name', 'value', 'issue'], name='trait_value'),
+            model_name="trait",
+            index=models.Index(fields=["name", "value", "issue"], name="trait_value"),
         ),
         migrations.AddConstraint(
-            model_name='trait',
-            constraint=models.UniqueConstraint(fields=('issue', 'name', 'value'), name='trait_once'),
+            model_name="trait",
+            constraint=models.UniqueConstraint(fields=("issue", "name", "value"), name="trait_once"),
         ),
     ]
