@@ -30,15 +30,19 @@ PAGES = [
     "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/services", "/services/map", "/statements",
     "/statements?category=cache",
+    "/errors", "/errors?q=", "/errors?q=is:never",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
-# and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py.
+# and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py, an issue and
+# its events those of test_errors.py.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
-    "import_keys", "import_progress", "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
+    "import_keys", "import_progress", "issue", "issue_change", "issue_comment", "issue_events", "issue_of_event",
+    "issue_payload", "issue_split", "issue_tags",
+    "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
     "intake_letter", "intake_rule_delete", "intake_rule_switch", "intake_rules_try", "item_bulk", "item_chart",
     "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_request_chart", "item_unrelate",
     "item_usage", "merge_decide", "merge_undo", "metrics_completions", "metrics_data", "metrics_export",

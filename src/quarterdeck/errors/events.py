@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -215,7 +215,7 @@ def get_event(actor: Actor, issue: Issue, event_id: str = "") -> Event:
     if not rows:
         raise NotFound(_("There is no such event of this issue."), hint=_("It may be older than what is kept."))
     *fields, payload = rows[0]
-    return Event(*fields, payload=_loaded(payload))
+    return replace(Event(*fields), payload=_loaded(payload))
 
 
 def _loaded(payload: str) -> dict[str, Any]:

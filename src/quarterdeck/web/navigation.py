@@ -63,6 +63,9 @@ NAVIGATION: tuple[NavEntry, ...] = (
     NavEntry(
         _OBSERVE, _("Statements"), "web:statements", "server", "telemetry.query", "slow sql database cache queue calls"
     ),
+    NavEntry(
+        _OBSERVE, _("Errors"), "web:issues", "alert-circle", "telemetry.query", "issues sentry exceptions crashes"
+    ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
     NavEntry(_ADMIN, _("Settings"), "web:settings", "settings", "settings.view", "system status sources sync"),

@@ -15,6 +15,7 @@ PAGES = (
     "types",
     "imports",
     "intake",
+    "issues",
     "audit",
     "access",
     "settings",

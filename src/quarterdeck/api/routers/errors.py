@@ -95,7 +95,7 @@ class IssueDetail(Schema):
     activity: list[ActivityRow]
 
 
-class EventRow(TypedDict):
+class IssueEvent(TypedDict):
     """An event. `group` is the hash, in hex, of the events that are the same error."""
 
     event_id: str
@@ -122,15 +122,15 @@ class EventRow(TypedDict):
     group: str
 
 
-class EventPage(Schema):
-    items: list[EventRow]
+class IssueEventPage(Schema):
+    items: list[IssueEvent]
     next: str | None
 
 
-class EventDetail(Schema):
+class IssueEventDetail(Schema):
     """An event as it was stored, `payload` as the SDK sent it, and the ids of the events beside it ("" at the ends)."""
 
-    event: EventRow
+    event: IssueEvent
     payload: Json
     older: str
     newer: str
@@ -150,7 +150,7 @@ class TagRow(Schema):
     values: list[TagValue]
 
 
-class Tags(Schema):
+class IssueTags(Schema):
     items: list[TagRow]
 
 
@@ -178,17 +178,17 @@ class Assign(Ids):
     assignee: Line = ""
 
 
-class Split(Body):
+class SplitIssue(Body):
     """Hashes of groups in hex, as the issue lists them."""
 
     groups: list[Hex] = Field(min_length=1, max_length=1000)
 
 
-class Comment(Body):
+class IssueComment(Body):
     text: str = Field(min_length=1, max_length=actions.COMMENT_MAX)
 
 
-class Done(Schema):
+class IssuesChanged(Schema):
     """How many issues were changed."""
 
     changed: int
@@ -228,7 +228,7 @@ def issue_row(issue: Issue) -> IssueRow:
 
 def event_row(event: Event) -> dict[str, Any]:
     own = {"ts": moment(event.ts), "group": f"{event.grouping_hash:016x}"}
-    return {name: getattr(event, name) for name in EventRow.__annotations__ if name not in own} | own
+    return {name: getattr(event, name) for name in IssueEvent.__annotations__ if name not in own} | own
 
 
 def _activity(row: Activity) -> ActivityRow:
@@ -270,26 +270,26 @@ def list_(
     return {"items": found, "next": cursor or None}
 
 
-@router.post("/errors/issues/resolve", response=Done)
+@router.post("/errors/issues/resolve", response=IssuesChanged)
 def resolve(request: HttpRequest, body: Resolve) -> dict[str, int]:
     """Resolve issues. A later event opens them again, of any release or of those that `release` says."""
     return {"changed": actions.resolve(identify(request), body.ids, release=body.release)}
 
 
-@router.post("/errors/issues/reopen", response=Done)
+@router.post("/errors/issues/reopen", response=IssuesChanged)
 def reopen(request: HttpRequest, body: Ids) -> dict[str, int]:
     """Make issues unresolved."""
     return {"changed": actions.reopen(identify(request), body.ids)}
 
 
-@router.post("/errors/issues/ignore", response=Done)
+@router.post("/errors/issues/ignore", response=IssuesChanged)
 def ignore(request: HttpRequest, body: Ignore) -> dict[str, int]:
     """Ignore issues for a while or for ever."""
     changed = actions.ignore(identify(request), body.ids, until=body.until, events=body.events, users=body.users)
     return {"changed": changed}
 
 
-@router.post("/errors/issues/assign", response=Done)
+@router.post("/errors/issues/assign", response=IssuesChanged)
 def assign(request: HttpRequest, body: Assign) -> dict[str, int]:
     """Assign issues to a person, or to nobody."""
     return {"changed": actions.assign(identify(request), body.ids, body.assignee)}
@@ -301,11 +301,11 @@ def merge(request: HttpRequest, body: Ids) -> IssueRow:
     return issue_row(actions.merge(identify(request), body.ids))
 
 
-@router.get("/errors/issues/{int:pk}", response=IssueDetail)
-def read(request: HttpRequest, pk: Id) -> dict[str, Any]:
+@router.get("/errors/issues/{int:issue_id}", response=IssueDetail)
+def read(request: HttpRequest, issue_id: Id) -> dict[str, Any]:
     """Read one issue; the number of one that was merged away reads the issue that it is part of now."""
     actor = identify(request)
-    issue = queries.get_issue(actor, pk)
+    issue = queries.get_issue(actor, issue_id)
     seen: dict[str, list[str]] = {"release": [], "environment": [], "service": []}
     for name, value in issue.traits.filter(name__in=seen).order_by("-last_seen", "value").values_list("name", "value"):
         seen[name].append(value)
@@ -320,11 +320,11 @@ def read(request: HttpRequest, pk: Id) -> dict[str, Any]:
     }
 
 
-@router.get("/errors/issues/{int:pk}/events", response=EventPage)
+@router.get("/errors/issues/{int:issue_id}/events", response=IssueEventPage)
 def events_(
     request: HttpRequest,
     response: HttpResponse,
-    pk: Id,
+    issue_id: Id,
     since: Line = "",
     until: Line = "",
     limit: Rows = 50,
@@ -333,17 +333,17 @@ def events_(
     """List an issue's events, newest first."""
     actor = identify(request)
     window = _window(since or "3650d", until) if since or until else None
-    issue = queries.get_issue(actor, pk)
+    issue = queries.get_issue(actor, issue_id)
     rows, cursor = events.events(actor, issue, window=window, limit=limit, after=after)
     link_next(request, response, cursor or None)
     return {"items": [event_row(row) for row in rows], "next": cursor or None}
 
 
-@router.get("/errors/issues/{int:pk}/events/{slug:event_id}", response=EventDetail)
-def event(request: HttpRequest, pk: Id, event_id: str) -> dict[str, Any]:
+@router.get("/errors/issues/{int:issue_id}/events/{slug:event_id}", response=IssueEventDetail)
+def event(request: HttpRequest, issue_id: Id, event_id: str) -> dict[str, Any]:
     """Read one event of an issue, or its newest one as "latest"."""
     actor = identify(request)
-    issue = queries.get_issue(actor, pk)
+    issue = queries.get_issue(actor, issue_id)
     found = events.get_event(actor, issue, "" if event_id == "latest" else event_id)
     beside = events.neighbours(actor, issue, found)
     return {
@@ -354,12 +354,12 @@ def event(request: HttpRequest, pk: Id, event_id: str) -> dict[str, Any]:
     }
 
 
-@router.get("/errors/issues/{int:pk}/tags", response=Tags)
-def tags(request: HttpRequest, pk: Id, since: Line = "", until: Line = "") -> dict[str, Any]:
+@router.get("/errors/issues/{int:issue_id}/tags", response=IssueTags)
+def tags(request: HttpRequest, issue_id: Id, since: Line = "", until: Line = "") -> dict[str, Any]:
     """Answer how the tags of an issue's newest events spread."""
     actor = identify(request)
     window = _window(since or "3650d", until) if since or until else None
-    found = events.tags(actor, queries.get_issue(actor, pk), window)
+    found = events.tags(actor, queries.get_issue(actor, issue_id), window)
     return {
         "items": [
             {
@@ -373,14 +373,14 @@ def tags(request: HttpRequest, pk: Id, since: Line = "", until: Line = "") -> di
     }
 
 
-@router.post("/errors/issues/{int:pk}/split", response=IssueRow)
-def split(request: HttpRequest, pk: Id, body: Split) -> IssueRow:
+@router.post("/errors/issues/{int:issue_id}/split", response=IssueRow)
+def split(request: HttpRequest, issue_id: Id, body: SplitIssue) -> IssueRow:
     """Take groups of events out of an issue into one of their own, which is answered."""
-    return issue_row(actions.split(identify(request), pk, body.groups))
+    return issue_row(actions.split(identify(request), issue_id, body.groups))
 
 
-@router.post("/errors/issues/{int:pk}/comments", response=Done)
-def comment(request: HttpRequest, pk: Id, body: Comment) -> dict[str, int]:
+@router.post("/errors/issues/{int:issue_id}/comments", response=IssuesChanged)
+def comment(request: HttpRequest, issue_id: Id, body: IssueComment) -> dict[str, int]:
     """Write a comment into an issue's activity."""
-    actions.comment(identify(request), pk, body.text)
+    actions.comment(identify(request), issue_id, body.text)
     return {"changed": 1}

@@ -26,7 +26,7 @@ def add_event(event: dict[str, Any], batch: Batch, kind: str = "") -> str:
     event_id = batch.id_of(event)
     event["event_id"] = event_id
     exceptions = objects(event.get("exception"))
-    template, message = _messages(event)
+    template, message = messages_of(event)
     main = exceptions[-1] if exceptions else {}
     marks = tags(event.get("tags"))
     fingerprint = [text(part) for part in _list(event.get("fingerprint"))[:_FINGERPRINT_MAX]]
@@ -71,7 +71,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _messages(event: Mapping[str, Any]) -> tuple[str, str]:
+def messages_of(event: Mapping[str, Any]) -> tuple[str, str]:
     """Return the message as it stands in the program ("paid %s") and as it was ("paid 7"); they may be the same."""
     entry = event.get("logentry") or event.get("sentry.interfaces.Message") or event.get("message")
     if not isinstance(entry, dict):

@@ -65,20 +65,25 @@ def _exception(exception: Mapping[str, Any]) -> list[str]:
     return [kind, *(stack or [masked(text(exception.get("value"), 2000))])]
 
 
-def default_hash(event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str) -> int:
-    """Return the hash of an event without a fingerprint."""
+def default_parts(event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str) -> list[str]:
+    """Return what the hash of an event without a fingerprint is made of; the first says of which kind it is."""
     if exceptions:
-        return _digest(["exception", *(part for one in exceptions for part in _exception(one))])
+        return ["exception", *(part for one in exceptions for part in _exception(one))]
     threads = [one for one in objects(event.get("threads")) if one.get("crashed") is True]
     stack = [part for holder in (event, *threads[:1]) for part in _stack(holder)]
-    return _digest(["stack", *stack] if stack else ["message", masked(message)])
+    return ["stack", *stack] if stack else ["message", masked(message)]
+
+
+def is_default(fingerprint: Sequence[str]) -> bool:
+    """Whether a fingerprint says nothing beyond what we would have taken."""
+    return all(_DEFAULT.fullmatch(part) for part in fingerprint)
 
 
 def grouping_hash(
     event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str, fingerprint: Sequence[str]
 ) -> int:
     """Return the event's hash of 64 bits. `{{ default }}` in a fingerprint stands for what we would have taken."""
-    default = default_hash(event, exceptions, message)
-    if all(_DEFAULT.fullmatch(part) for part in fingerprint):
+    default = _digest(default_parts(event, exceptions, message))
+    if is_default(fingerprint):
         return default
     return _digest(["fingerprint", *(_DEFAULT.sub(f"{default:x}", part) for part in fingerprint)])

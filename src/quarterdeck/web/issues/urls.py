@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from quarterdeck.web.issues import acting, lists, views
+
+urlpatterns = [
+    path("errors", lists.issues, name="issues"),
+    path("errors/change", acting.change, name="issue_change"),
+    path("errors/<int:pk>", views.issue, name="issue"),
+    path("errors/<int:pk>/events", views.events, name="issue_events"),
+    path("errors/<int:pk>/tags", views.tags, name="issue_tags"),
+    path("errors/<int:pk>/payload/<slug:event_id>", views.payload, name="issue_payload"),
+    path("errors/<int:pk>/comments", acting.comment, name="issue_comment"),
+    path("errors/<int:pk>/split", acting.split, name="issue_split"),
+    path("errors/events/<slug:event_id>", views.find, name="issue_of_event"),
+]
