@@ -64,6 +64,8 @@ BODIES: dict[str, Any] = {
     "POST /errors/issues/merge": {"ids": [1, 2]},
     "POST /errors/issues/{issue_id}/split": {"groups": ["1"]},
     "POST /errors/issues/{issue_id}/comments": {"text": "x"},
+    "PUT /errors/rules/{name}": {"query": "x", "fingerprint": "x"},
+    "DELETE /errors/rules/{name}": {},
     "PUT /intake/rules/{name}": {"pattern": "x"},
     "PATCH /intake/rules/{name}": {"enabled": False},
     "DELETE /intake/rules/{name}": {},

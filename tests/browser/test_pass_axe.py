@@ -30,7 +30,7 @@ PAGES = [
     "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/services", "/services/map", "/statements",
     "/statements?category=cache",
-    "/errors", "/errors?q=", "/errors?q=is:never",
+    "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
@@ -41,7 +41,7 @@ STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "issue", "issue_change", "issue_comment", "issue_events", "issue_of_event",
-    "issue_payload", "issue_split", "issue_tags",
+    "issue_payload", "issue_rule_delete", "issue_split", "issue_tags", "release",
     "intake_connect_key", "intake_dead_change", "intake_key", "intake_key_revoke",
     "intake_letter", "intake_rule_delete", "intake_rule_switch", "intake_rules_try", "item_bulk", "item_chart",
     "item_drift", "item_export", "item_facets", "item_pick", "item_relate", "item_request_chart", "item_unrelate",

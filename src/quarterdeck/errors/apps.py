@@ -12,3 +12,4 @@ class ErrorsConfig(AppConfig):
         from quarterdeck.access.registry import register
 
         register("errors.edit", _("Resolve, ignore, assign, merge and split issues, and comment on them"))
+        register("errors.rules", _("Manage the rules by which errors are grouped"), scoped=False)

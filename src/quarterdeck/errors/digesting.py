@@ -14,14 +14,17 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from quarterdeck.core.clock import now
-from quarterdeck.errors.facts import Facts, Group, Span, changed, facts_of
-from quarterdeck.errors.models import Activity, Issue, IssueHash, Progress, Release, State, Trait, TraitName
+from quarterdeck.errors.facts import Facts, Group, Span, changed, facts_of, sessions_since
+from quarterdeck.errors.models import Activity, Issue, IssueHash, Progress, Release, RuleKey, State, Trait, TraitName
 from quarterdeck.errors.numbers import signed, unsigned
 from quarterdeck.errors.returning import Return, return_of
+from quarterdeck.errors.ruling import issue_by, key_of, rules_in_force
 
-_NAME = "issues"
+_NAME, _SESSIONS_NAME = "issues", "sessions"
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _AGAIN = timedelta(minutes=2)
+# Sessions have the time at which the intake took them; the engine gets them later when it was away.
+_SESSIONS_AGAIN = timedelta(hours=1)
 # What one transaction writes: a writer holds the only lock of SQLite.
 CHUNK = 100
 _FIELDS = (
@@ -39,17 +42,29 @@ def digest() -> int:
         part = found[start : start + CHUNK]
         count += update([group for group, _at in part])
         Progress.objects.filter(name=_NAME, at__lt=part[-1][1]).update(at=part[-1][1])
+    digest_sessions()
     return count + wake()
+
+
+def digest_sessions() -> None:
+    """Note the releases that only sessions tell of; most run without an error."""
+    progress, _made = Progress.objects.get_or_create(name=_SESSIONS_NAME, defaults={"at": _START})
+    at = now()
+    seen = sessions_since(max(progress.at - _SESSIONS_AGAIN, _START))
+    with transaction.atomic():
+        write_releases(seen)
+        Progress.objects.filter(name=_SESSIONS_NAME, at__lt=at).update(at=at)
 
 
 def update(groups: Sequence[Group]) -> int:
     """Bring the issues of these groups up to date, making those that are new; return how many changed."""
     unknown = [group for group in groups if group not in _issues_by_group(groups)]
     facts = facts_of({number: [group] for number, group in enumerate(unknown)})
+    rules = rules_in_force()
+    keys = {number: key_of(group, facts[number], rules) for number, group in enumerate(unknown) if number in facts}
     with transaction.atomic():
-        for number, group in enumerate(unknown):
-            if number in facts:
-                _make(group, facts[number])
+        for number, key in keys.items():
+            _make(unknown[number], facts[number], key)
     return refresh(set(_issues_by_group(groups).values()))
 
 
@@ -61,8 +76,14 @@ def _issues_by_group(groups: Sequence[Group]) -> dict[Group, int]:
     return {(project, unsigned(number)): issue for project, number, issue in found}
 
 
-def _make(group: Group, facts: Facts) -> None:
-    """Make the issue of a group without one. Another process may have made it in between: then that one stays."""
+def _make(group: Group, facts: Facts, key: str) -> None:
+    """Make the issue of a group without one, or add the group to the issue that a rule's key stands for.
+
+    Another process may have made it in between: then that one stays.
+    """
+    if key and (ruled := issue_by(group[0], key)):
+        IssueHash.objects.get_or_create(project=group[0], grouping_hash=signed(group[1]), defaults={"issue": ruled})
+        return
     issue = Issue(project=group[0])
     _apply(issue, facts)
     issue.save()
@@ -70,6 +91,8 @@ def _make(group: Group, facts: Facts) -> None:
     if IssueHash.objects.get_or_create(**own, defaults={"issue": issue})[1]:
         _write_traits(issue, facts)
         note(issue, "first_seen", facts.seen.first, release=issue.first_release)
+        if key:
+            RuleKey.objects.create(project=issue.project, key=key, issue=issue)
     else:
         issue.delete()
 

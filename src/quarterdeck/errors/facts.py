@@ -29,6 +29,11 @@ _SEEN = f"""
     GROUP BY issue, project, release, environment"""
 
 
+_SESSIONS = """
+    SELECT project, release, min(started), max(started) FROM release_sessions
+    WHERE received >= toDateTime({since:UInt32}, 'UTC') GROUP BY project, release"""
+
+
 @dataclass(frozen=True, slots=True)
 class Latest:
     """The newest event of an issue."""
@@ -103,3 +108,9 @@ def facts_of(groups: Mapping[int, Sequence[Group]]) -> dict[int, Facts]:
         if environment:
             facts.environments[environment] = span | facts.environments.get(environment, span)
     return found
+
+
+def sessions_since(since: datetime) -> dict[tuple[int, str], Span]:
+    """Return `{(project, release): span}` of the sessions that came since then."""
+    rows = client.query(_SESSIONS, {"since": int(max(0.0, since.timestamp()))}, options=_OPTIONS)
+    return {(int(project), release): Span(first, last) for project, release, first, last in rows}

@@ -32,17 +32,18 @@ class Window:
     since: datetime
     until: datetime
 
-    def sql(self, names: Names) -> Sql:
+    def sql(self, names: Names, column: str = "ts") -> Sql:
+        """Return the condition that `column` lies in the window."""
         # The tables' days are 16 bits: nothing lies outside.
         bounds = [max(0.0, min(at.timestamp(), _LAST_SECOND)) for at in (self.since, self.until)]
-        text = "ts >= toDateTime64({}, 6, 'UTC') AND ts < toDateTime64({}, 6, 'UTC')"
+        text = f"{column} >= toDateTime64({{}}, 6, 'UTC') AND {column} < toDateTime64({{}}, 6, 'UTC')"
         return names.sql(text, *(("Float64", at) for at in bounds))
 
 
 def issues_with(actor: Actor, window: Window, place: str, match: Match) -> Q:
     """Return the issues with an event in the window whose column or tag (`tags.x`) is as the match says."""
     names = Names()
-    where = window.sql(names) & events_of(actor, names) & _condition(names, place, match)
+    where = window.sql(names) & events_of(actor, names) & condition_of(names, place, match)
     rows = ask(_GROUPS, where, {"limit": GROUPS_MAX + 1})
     if len(rows) > GROUPS_MAX:
         raise BadQuery(
@@ -65,7 +66,8 @@ def of_groups(groups: Iterable[tuple[int, int]]) -> Q:
     return Q(pk__in=IssueHash.objects.filter(hashes).values("issue_id"))
 
 
-def _condition(names: Names, place: str, match: Match) -> Sql:
+def condition_of(names: Names, place: str, match: Match) -> Sql:
+    """Return the condition that a column or a tag (`tags.x`) is as the match says. Raises BadQuery."""
     column = place
     if place.startswith("tags."):
         if not _TAG.fullmatch(place):

@@ -4,6 +4,7 @@ Issue ─┬─ IssueHash   which groups of events it is: one, more after a merg
        ├─ Trait       where it was seen: releases, environments, services, senders
        └─ Activity    what happened to it
 Release               of a project, in the order in which they came
+FingerprintRule       which groups become one issue; RuleKey: which issue that is
 Progress              how far the events were looked at
 
 Written by `actions` and, as events come in, by `digesting`.
@@ -166,3 +167,33 @@ class Progress(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FingerprintRule(models.Model):
+    """New groups of events that `query` selects become one issue for each value of `fingerprint`, see `ruling`."""
+
+    name = models.SlugField(max_length=60, unique=True)
+    query = models.CharField(max_length=2000)
+    fingerprint = models.CharField(max_length=1000)
+    position = models.IntegerField(default=0)
+    is_enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("position", "name")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleKey(models.Model):
+    """The issue of a fingerprint that a rule gave; `key` is its SHA-256 in hex."""
+
+    project = models.BigIntegerField()
+    key = models.CharField(max_length=64)
+    issue = models.ForeignKey(Issue, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="rule_key_once")]
+
+    def __str__(self) -> str:
+        return self.key

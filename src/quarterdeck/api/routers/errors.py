@@ -235,7 +235,7 @@ def _activity(row: Activity) -> ActivityRow:
     return {"at": moment(row.at) or "", "kind": row.kind, "actor": row.actor, "detail": row.detail}
 
 
-def _window(since: str, until: str) -> Window:
+def window_of(since: str, until: str) -> Window:
     at = now()
     end = at_time(until, "until", at) if until else at + timedelta(seconds=1)
     return Window(at_time(since, "since", at), end)
@@ -254,7 +254,7 @@ def list_(
     after: Cursor = "",
 ) -> dict[str, Any]:
     """List issues seen in a stretch of time: `q=is:unresolved level:error release:shop@* assignee:me`."""
-    actor, window = identify(request), _window(since, until)
+    actor, window = identify(request), window_of(since, until)
     rows, cursor = queries.page(queries.issues(actor, q, window, selector=selector, sort=sort), after, limit)
     counted = events.counts(actor, [row.pk for row in rows], window, bars=1)
     none = events.Counts()
@@ -332,7 +332,7 @@ def events_(
 ) -> dict[str, Any]:
     """List an issue's events, newest first."""
     actor = identify(request)
-    window = _window(since or "3650d", until) if since or until else None
+    window = window_of(since or "3650d", until) if since or until else None
     issue = queries.get_issue(actor, issue_id)
     rows, cursor = events.events(actor, issue, window=window, limit=limit, after=after)
     link_next(request, response, cursor or None)
@@ -358,7 +358,7 @@ def event(request: HttpRequest, issue_id: Id, event_id: str) -> dict[str, Any]:
 def tags(request: HttpRequest, issue_id: Id, since: Line = "", until: Line = "") -> dict[str, Any]:
     """Answer how the tags of an issue's newest events spread."""
     actor = identify(request)
-    window = _window(since or "3650d", until) if since or until else None
+    window = window_of(since or "3650d", until) if since or until else None
     found = events.tags(actor, queries.get_issue(actor, issue_id), window)
     return {
         "items": [

@@ -17,6 +17,7 @@ from quarterdeck.errors import events, queries
 from quarterdeck.errors.events import Counts
 from quarterdeck.errors.models import Issue
 from quarterdeck.errors.queries import Window
+from quarterdeck.errors.rule_actions import RULES
 from quarterdeck.errors.scope import EDIT
 from quarterdeck.telemetry.loading import receivers
 from quarterdeck.web.intake.protocols import setups
@@ -40,7 +41,8 @@ def issues(request: PageRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "query": query,
         "sort": request.GET.get("sort", ""),
-        "tabs": _tabs(query),
+        "tabs": tabs_of(request, "issues"),
+        "filters": _filters(query),
         "may_edit": may(request.actor, EDIT),
         "people": queries.people() if may(request.actor, EDIT) else [],
     }
@@ -48,18 +50,30 @@ def issues(request: PageRequest) -> HttpResponse:
     try:
         context |= _found(request, query)
     except (BadInput, Unavailable, TooMany) as error:
-        context |= _wrong(error, query)
+        context |= wrong(error, query)
         status = error.status
     return render(request, "web/issues/list.html", context, status=status)
 
 
-def _wrong(error: OpsError, query: str) -> dict[str, Any]:
+def wrong(error: OpsError, query: str) -> dict[str, Any]:
     if isinstance(error, BadQuery):
         return {"query_error": error, "marked": marked(query, error)}
     return {"unavailable": error}
 
 
-def _tabs(query: str) -> list[dict[str, Any]]:
+def tabs_of(request: PageRequest, current: str) -> list[dict[str, Any]]:
+    """Return the tabs of the pages of errors."""
+    titles = {"issues": _("Issues"), "releases": _("Releases")}
+    if may(request.actor, RULES):
+        titles["rules"] = _("Grouping")
+    addresses = {"issues": "web:issues", "releases": "web:releases", "rules": "web:issue_rules"}
+    return [
+        {"title": title, "url": reverse(addresses[name]), "current": name == current} for name, title in titles.items()
+    ]
+
+
+def _filters(query: str) -> list[dict[str, Any]]:
+    """Return the usual queries."""
     titles = {
         USUAL_QUERY: _("Unresolved"),
         "is:regressed": _("Regressed"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.issues import acting, lists, views
+from quarterdeck.web.issues import acting, lists, releases, rules, views
 
 urlpatterns = [
     path("errors", lists.issues, name="issues"),
@@ -13,5 +13,9 @@ urlpatterns = [
     path("errors/<int:pk>/payload/<slug:event_id>", views.payload, name="issue_payload"),
     path("errors/<int:pk>/comments", acting.comment, name="issue_comment"),
     path("errors/<int:pk>/split", acting.split, name="issue_split"),
+    path("errors/releases", releases.releases, name="releases"),
+    path("errors/releases/<int:pk>", releases.release, name="release"),
+    path("errors/rules", rules.rules, name="issue_rules"),
+    path("errors/rules/<slug:name>/delete", rules.delete, name="issue_rule_delete"),
     path("errors/events/<slug:event_id>", views.find, name="issue_of_event"),
 ]

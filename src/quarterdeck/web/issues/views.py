@@ -15,6 +15,7 @@ from quarterdeck.errors import events as reading
 from quarterdeck.errors import queries
 from quarterdeck.errors.events import Counts, Event
 from quarterdeck.errors.grouping import explained
+from quarterdeck.errors.health import suspect_release
 from quarterdeck.errors.models import Issue, TraitName
 from quarterdeck.errors.reading import read
 from quarterdeck.errors.scope import may_edit
@@ -57,6 +58,7 @@ def _head(request: PageRequest, found: Issue) -> dict[str, Any]:
         "releases": queries.releases_of(found, _SHOWN_TRAITS),
         "environments": _traits(found, TraitName.ENVIRONMENT),
         "services": _traits(found, TraitName.SERVICE),
+        "suspect": suspect_release(found.project, found.first_release),
         "groups": [f"{number & (2**64 - 1):016x}" for number in groups],
         "activity": [
             (ICONS.get(one.kind, "circle-dashed"), sentence(one), one)
