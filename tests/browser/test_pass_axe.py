@@ -31,6 +31,7 @@ PAGES = [
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/services", "/services/map", "/statements",
     "/statements?category=cache",
     "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules",
+    "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
@@ -50,6 +51,8 @@ NO_PAGES = {
     "role_preview", "save_role", "save_user", "service", "service_chart", "service_map_graph", "set_range",
     "set_selector", "start_import", "sync_sources", "topology_graph", "trace", "trace_span", "trace_spans",
     "user_active", "user_link", "verify_audit", "view_delete", "view_save",
+    "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
+    "log_tail", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [
     "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",

@@ -57,6 +57,11 @@ def word(text: str) -> Text:
         ('name:"a b"', Match("name", Op.EQ, (Value("a b", quoted=True),))),
         ("fe80::1", word("fe80::1")),
         ("http://x/y", word("http://x/y")),
+        ("path:/usr/lib", field("path", "/usr/lib")),
+        ("message:/time(out|d)/ x", And((field("message", "/time(out|d)/"), word("x")))),
+        ("/a \"b\" [0-9]/", word("/a \"b\" [0-9]/")),
+        ("a:/var b:/srv/", And((field("a", "/var"), field("b", "/srv/")))),
+        ("x:(/a b/ OR /c/)", field("x", "/a b/", "/c/")),
         ("52:54:00:12:34:56", word("52:54:00:12:34:56")),
         ("mac:52:54:00:12:34:56", field("mac", "52:54:00:12:34:56")),
         ("label.role:web", field("label.role", "web")),
@@ -187,3 +192,11 @@ def _refusal(text: str) -> BadQuery | None:
     except BadQuery as error:
         return error
     return None
+
+
+@pytest.mark.parametrize(
+    ("raw", "regex"), [("/a.b/", "a.b"), ("/a\\/b/", "a/b"), ("//", ""), ("/usr/lib", ""), ("a", ""), ("/a", "")]
+)
+def test_a_value_between_slashes_is_a_regular_expression(raw: str, regex: str) -> None:
+    assert Value(raw).regex == regex
+    assert Value(raw, quoted=True).regex == ""

@@ -6,6 +6,7 @@ QD_TOKEN   API token, from `quarterdeck token create`
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -151,6 +152,25 @@ class Client:
             after = found.get("next") or ""
             if not after:
                 return
+
+    def events(self, path: str, params: Params | None = None) -> Iterator[Json]:
+        """Yield the data of server-sent events as they come, and None for each sign of life. Raises what they report.
+
+        See https://html.spec.whatwg.org/multipage/server-sent-events.html
+        """
+        with self._open("GET", path, params=params, timeout=httpx.Timeout(60, connect=5)) as response:
+            kind = ""
+            for line in response.iter_lines():
+                name, _colon, value = line.partition(":")
+                if name == "event":
+                    kind = value.strip()
+                elif name == "data" and kind == "problem":
+                    found = json.loads(value)
+                    raise _kinds().get(found["code"], Remote)(found["detail"], hint=found["hint"])
+                elif name == "data":
+                    yield json.loads(value)
+                elif line and not name:
+                    yield None
 
     def download(self, path: str, target: BinaryIO, params: Params | None = None) -> None:
         """Copy a body into `target` as it arrives."""

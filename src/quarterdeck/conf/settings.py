@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "quarterdeck.inventory",
     "quarterdeck.monitoring",
     "quarterdeck.errors",
+    "quarterdeck.logs",
     "quarterdeck.web",
     "quarterdeck.api",
     "django.contrib.auth",

@@ -58,6 +58,7 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "telemetry.query",
         "explorer promql prometheus charts graphs query",
     ),
+    NavEntry(_OBSERVE, _("Logs"), "web:logs", "file-text", "telemetry.query", "search lines tail patterns syslog"),
     NavEntry(_OBSERVE, _("Traces"), "web:traces", "route", "telemetry.query", "spans waterfall latency apm tracing"),
     NavEntry(_OBSERVE, _("Services"), "web:services", "activity", "telemetry.query", "apm rate errors duration map"),
     NavEntry(

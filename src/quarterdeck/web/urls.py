@@ -9,6 +9,7 @@ PAGES = (
     "search",
     "overview",
     "items",
+    "logs",
     "topology",
     "metrics",
     "tracing",

@@ -44,6 +44,12 @@ class Value:
         return _ESCAPE.sub(r"\1", self.raw)
 
     @property
+    def regex(self) -> str:
+        """The regular expression of `/expression/`, "" for what is none."""
+        is_one = not self.quoted and len(self.raw) > 2 and self.raw[0] == self.raw[-1] == "/"
+        return self.raw[1:-1].replace("\\/", "/") if is_one else ""
+
+    @property
     def is_pattern(self) -> bool:
         return not self.quoted and _WILD.search(self.raw) is not None
 

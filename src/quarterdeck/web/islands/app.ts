@@ -20,6 +20,8 @@ const islands: Record<string, () => Promise<{ default: Island }>> = {
   graph: () => import("./graph"),
   scatter: () => import("./scatter"),
   waterfall: () => import("./waterfall"),
+  "log-bars": () => import("./log-bars"),
+  "log-tail": () => import("./log-tail"),
 };
 const running = new Map<HTMLElement, () => void>();
 

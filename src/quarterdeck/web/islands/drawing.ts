@@ -1,5 +1,5 @@
 // What charts and graphs share: ECharts with only the parts we use, colours from the page's tokens, tooltips as DOM nodes.
-import { GraphChart, HeatmapChart, LineChart, ScatterChart } from "echarts/charts";
+import { BarChart, GraphChart, HeatmapChart, LineChart, ScatterChart } from "echarts/charts";
 import {
   DataZoomInsideComponent,
   GridComponent,
@@ -14,6 +14,7 @@ import chinese from "echarts/i18n/langZH-obj.js";
 
 use([
   LineChart,
+  BarChart,
   GraphChart,
   ScatterChart,
   HeatmapChart,
@@ -30,6 +31,7 @@ registerLocale("ZH", chinese);
 const locale = document.documentElement.lang.startsWith("zh") ? "ZH" : "EN";
 
 export { connect, type EChartsType };
+export { textElement } from "./text";
 
 export const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -73,12 +75,4 @@ export function tooltipStyle(): object {
     textStyle: { color: token("--qd-ink"), fontFamily: font(), fontSize: 13 },
     transitionDuration: calm ? 0 : 0.15,
   };
-}
-
-/** An element with text: whatever the text is, it stays text. */
-export function textElement(tag: string, text: string, css = ""): HTMLElement {
-  const element = document.createElement(tag);
-  element.textContent = text;
-  if (css) element.className = css;
-  return element;
 }
