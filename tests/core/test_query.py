@@ -59,7 +59,7 @@ def word(text: str) -> Text:
         ("http://x/y", word("http://x/y")),
         ("path:/usr/lib", field("path", "/usr/lib")),
         ("message:/time(out|d)/ x", And((field("message", "/time(out|d)/"), word("x")))),
-        ("/a \"b\" [0-9]/", word("/a \"b\" [0-9]/")),
+        ('/a "b" [0-9]/', word('/a "b" [0-9]/')),
         ("a:/var b:/srv/", And((field("a", "/var"), field("b", "/srv/")))),
         ("x:(/a b/ OR /c/)", field("x", "/a b/", "/c/")),
         ("52:54:00:12:34:56", word("52:54:00:12:34:56")),

@@ -39,7 +39,7 @@ def filled(instance: Instance) -> Instance:
 def test_a_search_prints_what_programs_and_people_read(filled: Instance) -> None:
     [row] = rows(filled, 'service:tailed level:error "timeout of"')[-1:]
     assert (row["message"], row["level"], row["host"]) == ('timeout of "db"', "error", "web7")
-    shown = filled.qd("logs", "service:tailed red", "-o", "table").stdout
+    shown = filled.qd("logs", "service:tailed *red*", "-o", "table").stdout
     assert "\x1b" not in shown
     assert "\\x1b[31mred" in shown
     wrong = filled.qd("logs", "level:eror", check=False)
@@ -55,7 +55,8 @@ class Follower:
         environment = {**instance.environment, "QD_URL": instance.url, "QD_TOKEN": instance.token}
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.lines: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -65,6 +66,9 @@ class Follower:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(20)
+        self._reader.join(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 @pytest.fixture
