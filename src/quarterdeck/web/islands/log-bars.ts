@@ -24,7 +24,7 @@ const COLOURS: Record<string, string> = {
   trace: "--qd-idle",
 };
 
-function option(bars: Bars): object {
+function option(bars: Bars): Record<string, unknown> {
   const muted = token("--qd-muted");
   const label = { color: muted, fontFamily: font(), fontSize: 12, hideOverlap: true };
   const end = bars.start + bars.step * Math.max(1, ...bars.series.map((one) => one.counts.length));
