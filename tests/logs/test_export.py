@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import zlib
 
 import pytest
 from tests.logs.lines import ago, hour, line, load
@@ -14,7 +15,7 @@ from tests.telemetry.engines import Engine
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.errors import BadInput, Denied
-from quarterdeck.core.streams import in_background
+from quarterdeck.core.streams import gzipped, in_background
 from quarterdeck.logs.exporting import export
 from quarterdeck.logs.queries import Tail
 
@@ -52,6 +53,14 @@ def test_a_large_export_comes_in_blocks() -> None:
         return [block async for block in in_background(iter(blocks))]
 
     assert b"".join(asyncio.run(sent())) == b"".join(blocks)
+
+    async def packed() -> list[bytes]:
+        return [block async for block in gzipped(in_background(iter(blocks)))]
+
+    # One member: what a client that stops behind the first one reads is everything.
+    reader = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    assert reader.decompress(b"".join(asyncio.run(packed()))) == b"".join(blocks)
+    assert (reader.eof, reader.unused_data) == (True, b"")
 
 
 def test_a_tail_tells_each_new_line_once() -> None:

@@ -8,7 +8,7 @@ import http.client
 import json
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,13 +27,14 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def table(engine: Engine) -> str:
+def table(engine: Engine) -> Iterator[str]:
     engine.ask("DROP TABLE IF EXISTS things")
     engine.ask(
         "CREATE TABLE things (a UInt64, b String) ENGINE = MergeTree ORDER BY a"
         " SETTINGS non_replicated_deduplication_window = 100"
     )
-    return "things"
+    yield "things"
+    engine.ask("DROP TABLE IF EXISTS things")
 
 
 def test_parallel_queries_keep_their_own_parameters(engine: Engine) -> None:

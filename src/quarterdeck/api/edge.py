@@ -7,17 +7,19 @@ become problems as well, so that a client meets one shape of error.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 from uuid import uuid4
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.gzip import GZipMiddleware
+from django.middleware.gzip import GZipMiddleware, re_accepts_gzip
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from quarterdeck.api import problems
+from quarterdeck.core.streams import gzipped
 
 PREFIX = "/api/"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -55,6 +57,14 @@ def _finish(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBas
     return response
 
 
+def _stream_gzipped(request: HttpRequest, response: StreamingHttpResponse) -> StreamingHttpResponse:
+    patch_vary_headers(response, ("Accept-Encoding",))
+    if re_accepts_gzip.search(request.headers.get("Accept-Encoding", "")):
+        response.streaming_content = gzipped(cast(AsyncIterator[bytes], response.streaming_content))
+        response["Content-Encoding"] = "gzip"
+    return response
+
+
 class ApiEdge:
     """Sync middleware; put it before everything that may answer in the API's stead."""
 
@@ -71,4 +81,6 @@ class ApiEdge:
             # The server sends no body in answer to HEAD whatever we return; every GET then has its HEAD.
             request.method = "GET"
         response = _finish(request, _refusal(request) or self.get_response(request))
+        if isinstance(response, StreamingHttpResponse) and response.is_async:
+            return _stream_gzipped(request, response)
         return self._gzip.process_response(request, cast(HttpResponse, response))

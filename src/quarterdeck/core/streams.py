@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import ParamSpec, TypeVar
 
@@ -24,3 +25,14 @@ async def in_background(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (block := await in_thread(next, blocks, None)) is not None:
         if block:
             yield block
+
+
+async def gzipped(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `blocks` as one gzip member, each block readable as soon as it is sent.
+
+    Django makes each block a member of its own, and many clients stop at the end of the first.
+    """
+    packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    async for block in blocks:
+        yield packer.compress(block) + packer.flush(zlib.Z_SYNC_FLUSH)
+    yield packer.flush()

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_GET
 
 from quarterdeck.logs import queries
 from quarterdeck.logs.queries import Line
 from quarterdeck.web.logs.asked import Asked, asked
 from quarterdeck.web.pages import PageRequest, page
+from quarterdeck.web.tracing.addresses import of_trace
 
 _OWN = ("level", "service", "host", "component", "source", "trace_id", "span_id")
 
@@ -30,17 +30,9 @@ def line(request: PageRequest, ts_ns: int, line_id: str) -> HttpResponse:
         "groups": [group for group in groups if group["fields"]],
         "address": one.address(),
         "trace_query": one.address(q=f"trace:{found.trace_id}", since=None, until=None) if found.trace_id else "",
-        "trace_url": _trace_url(found.trace_id),
+        "trace_url": of_trace(found.trace_id) if found.trace_id else "",
     }
     return render(request, "web/logs/line.html", context)
-
-
-def _trace_url(trace_id: str) -> str:
-    """Return the address of the page of a trace, "" while there is none."""
-    try:
-        return reverse("web:trace", args=[trace_id]) if trace_id else ""
-    except NoReverseMatch:
-        return ""
 
 
 def _own(one: Asked, found: Line) -> dict[str, Any]:
