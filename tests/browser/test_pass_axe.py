@@ -32,6 +32,7 @@ PAGES = [
     "/statements?category=cache",
     "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules",
     "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns",
+    "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/monitors",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ Issue ─┬─ IssueHash   which groups of events it is: one, more after a merg
        └─ Activity    what happened to it
 Release               of a project, in the order in which they came
 FingerprintRule       which groups become one issue; RuleKey: which issue that is
+Monitor               a scheduled job and what became of its last run
 Progress              how far the events were looked at
 
 Written by `actions` and, as events come in, by `digesting`.
@@ -197,3 +198,37 @@ class RuleKey(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Monitor(models.Model):
+    """A scheduled job that reports its runs. `next_due` is when the run after the last one has to begin."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("Waiting for the first run")
+        RUNNING = "running", _("Running")
+        OK = "ok", _("OK")
+        ERROR = "error", _("Failed")
+        MISSED = "missed", _("Missed")
+        TIMEOUT = "timeout", _("Does not end")
+
+    project = models.BigIntegerField()
+    slug = models.CharField(max_length=255)
+    environment = models.CharField(max_length=255)
+    service = models.CharField(max_length=255, blank=True)
+    schedule = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=8, choices=State.choices)
+    state_since = models.DateTimeField()
+    last_at = models.DateTimeField(null=True)
+    last_status = models.CharField(max_length=20, blank=True)
+    last_duration_s = models.FloatField(default=0)
+    next_due = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "slug", "environment"], name="monitor_once")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def is_trouble(self) -> bool:
+        return self.state in (self.State.ERROR, self.State.MISSED, self.State.TIMEOUT)

@@ -63,10 +63,15 @@ def wrong(error: OpsError, query: str) -> dict[str, Any]:
 
 def tabs_of(request: PageRequest, current: str) -> list[dict[str, Any]]:
     """Return the tabs of the pages of errors."""
-    titles = {"issues": _("Issues"), "releases": _("Releases")}
+    titles = {"issues": _("Issues"), "releases": _("Releases"), "monitors": _("Scheduled jobs")}
     if may(request.actor, RULES):
         titles["rules"] = _("Grouping")
-    addresses = {"issues": "web:issues", "releases": "web:releases", "rules": "web:issue_rules"}
+    addresses = {
+        "issues": "web:issues",
+        "releases": "web:releases",
+        "monitors": "web:monitors",
+        "rules": "web:issue_rules",
+    }
     return [
         {"title": title, "url": reverse(addresses[name]), "current": name == current} for name, title in titles.items()
     ]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.issues import acting, lists, releases, rules, views
+from quarterdeck.web.issues import acting, lists, monitors, releases, rules, views
 
 urlpatterns = [
     path("errors", lists.issues, name="issues"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("errors/<int:pk>/split", acting.split, name="issue_split"),
     path("errors/releases", releases.releases, name="releases"),
     path("errors/releases/<int:pk>", releases.release, name="release"),
+    path("errors/monitors", monitors.monitors, name="monitors"),
     path("errors/rules", rules.rules, name="issue_rules"),
     path("errors/rules/<slug:name>/delete", rules.delete, name="issue_rule_delete"),
     path("errors/events/<slug:event_id>", views.find, name="issue_of_event"),
