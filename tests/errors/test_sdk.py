@@ -10,7 +10,8 @@ from tests.lab.intake import IntakeLab
 from tests.lab.parts import wait_until
 from tests.receivers.sentry.clients import dsn, run_python
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intake")]
+# The first one waits for an instance that starts.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("intake")]
 
 
 def _qd(intake: IntakeLab, *words: str) -> Any:
