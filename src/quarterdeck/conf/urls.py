@@ -18,6 +18,7 @@ _MOUNTED = (
     ("prometheus/", "quarterdeck.api.prometheus.urls"),
     ("zipkin/", "quarterdeck.api.zipkin.urls"),
     ("jaeger/", "quarterdeck.api.jaeger.urls"),
+    ("loki/", "quarterdeck.api.loki.urls"),
     ("", "quarterdeck.web.urls"),
 )
 for prefix, module in _MOUNTED:
