@@ -14,7 +14,7 @@ from tests.lab.parts import wait_until
 from tests.receivers.sentry.clients import dsn, run_python
 
 # The first one waits for an instance that starts, and for its first person.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")
