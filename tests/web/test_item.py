@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from tests.lab.parts import free_port
 
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.inventory import actions
@@ -230,7 +232,11 @@ def test_the_history_names_the_other_end_of_a_relation(as_owner: Client, owner: 
     assert "<ins>lab1</ins>" in text(as_owner, f"/items/{web1.pk}/history")
 
 
-def test_metrics_say_when_the_engine_does_not_answer(as_owner: Client, web1: Item) -> None:
+def test_metrics_say_when_the_engine_does_not_answer(
+    as_owner: Client, web1: Item, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Other tests of this process may have an engine running.
+    monkeypatch.setitem(settings.QD, "clickhouse_url", f"http://127.0.0.1:{free_port()}")
     response = as_owner.get(f"/items/{web1.pk}/metrics")
     assert response.status_code == 503
     assert "web1" in response.content.decode()
