@@ -6,7 +6,7 @@ import pytest
 
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.query import compile_node, parse
-from quarterdeck.tracing.conditions import Sql
+from quarterdeck.telemetry.conditions import Sql
 from quarterdeck.tracing.fields import SpanFields
 
 
@@ -17,7 +17,7 @@ def compiled(query: str) -> Sql:
 @pytest.mark.parametrize(
     ("query", "text", "values"),
     [
-        ("", "", []),
+        ("", "1", []),
         ("service:shop", "spans.service IN {q1:Array(String)}", [["shop"]]),
         ("operation:GET*", "spans.name LIKE {q1:String}", ["GET%"]),
         ("operation:100%_*", "spans.name LIKE {q1:String}", [r"100\%\_%"]),
@@ -26,7 +26,7 @@ def compiled(query: str) -> Sql:
         ("duration:[80us TO *]", "duration_ns >= {q1:UInt64}", [80_000]),
         ("duration:<250", "duration_ns < {q1:UInt64}", [250_000_000]),
         ("status:error", "is_error", []),
-        ("-status:error", "NOT is_error", []),
+        ("-status:error", "(NOT (is_error))", []),
         ("status:>=500", "http_status >= {q1:Int64}", [500]),
         ("http.route:/pay", "http_route IN {q1:Array(String)}", [["/pay"]]),
         ("trace:ab", "spans.trace_id = toFixedString(unhex({q1:String}), 16)", ["ab".rjust(32, "0")]),

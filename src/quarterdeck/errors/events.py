@@ -17,7 +17,8 @@ from quarterdeck.errors.facts import GROUPS, KNOWN, known
 from quarterdeck.errors.matching import Window, of_groups
 from quarterdeck.errors.models import Issue
 from quarterdeck.errors.scope import events_of
-from quarterdeck.errors.sql import Names, Sql, ask
+from quarterdeck.errors.sql import ask
+from quarterdeck.telemetry.conditions import Names, Sql
 
 ROWS_MAX = 1000
 BARS_MAX = 500

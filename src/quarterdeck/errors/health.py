@@ -19,7 +19,8 @@ from quarterdeck.core.query import Match, Text, compile_node, parse
 from quarterdeck.errors.matching import Window, condition_of
 from quarterdeck.errors.models import Release
 from quarterdeck.errors.scope import events_of, issues_of
-from quarterdeck.errors.sql import EVERYTHING, Names, Sql, ask
+from quarterdeck.errors.sql import ask
+from quarterdeck.telemetry.conditions import EVERYTHING, Names, Sql
 
 RELEASES_MAX = 500
 _SESSIONS = """

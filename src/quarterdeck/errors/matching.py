@@ -17,7 +17,8 @@ from quarterdeck.core.query import Match, Op, Value
 from quarterdeck.errors.models import IssueHash
 from quarterdeck.errors.numbers import signed
 from quarterdeck.errors.scope import events_of
-from quarterdeck.errors.sql import Names, Sql, ask
+from quarterdeck.errors.sql import ask
+from quarterdeck.telemetry.conditions import Names, Sql
 
 GROUPS_MAX = 20_000
 _LAST_SECOND = 2.0**32 - 1

@@ -15,9 +15,9 @@ from quarterdeck.access.grants import allowed
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadQuery, NotFound
 from quarterdeck.errors.models import Issue, Trait, TraitName
-from quarterdeck.errors.sql import EVERYTHING, NOTHING, Names, Sql
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.conditions import EVERYTHING, NOTHING, Names, Sql
 from quarterdeck.telemetry.owners import owners_of
 
 SEE, EDIT = "telemetry.query", "errors.edit"

@@ -10,8 +10,9 @@ from quarterdeck.core.clock import now
 from quarterdeck.errors.models import Monitor
 from quarterdeck.errors.schedules import Schedule, schedule_of
 from quarterdeck.errors.scope import events_of
-from quarterdeck.errors.sql import EVERYTHING, Names, ask
+from quarterdeck.errors.sql import ask
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.conditions import EVERYTHING, Names
 
 _DAYS = 40
 _OPTIONS = {"max_execution_time": 30}

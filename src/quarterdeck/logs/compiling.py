@@ -12,9 +12,7 @@ status:>=500                anything else is an attribute of the line or of its 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 import re2
 from django.utils.translation import gettext as _
@@ -24,6 +22,7 @@ from quarterdeck.core.names import did_you_mean
 from quarterdeck.core.query import Match, Op, Text, Value
 from quarterdeck.core.query.wildcards import escaped
 from quarterdeck.inventory.queries.operands import as_time
+from quarterdeck.telemetry.conditions import EVERYTHING, NOTHING, Names, Sql
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
 _ALIASES = {"warn": "warning", "err": "error", "critical": "fatal", "crit": "fatal", "notice": "info", "unknown": ""}
@@ -51,46 +50,6 @@ _REGEX_MEMORY_BYTES = 1 << 20
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?")
 _COMPARED = frozenset({Op.LT, Op.LE, Op.GT, Op.GE})
 _ID = re.compile(r"[0-9A-Fa-f]{1,16}")
-
-
-@dataclass(frozen=True, slots=True)
-class Sql:
-    """A condition with its parameters; fragments that are joined have distinct names, see `Names`."""
-
-    text: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-    def __and__(self, other: Sql) -> Sql:
-        return Sql(f"({self.text}) AND ({other.text})", {**self.parameters, **other.parameters})
-
-    def __or__(self, other: Sql) -> Sql:
-        return Sql(f"({self.text}) OR ({other.text})", {**self.parameters, **other.parameters})
-
-    def __invert__(self) -> Sql:
-        return Sql(f"NOT ({self.text})", self.parameters)
-
-
-EVERYTHING = Sql("1")
-NOTHING = Sql("0")
-
-
-class Names:
-    """Gives parameters their names, and makes conditions of templates: `{}` stands for a parameter."""
-
-    def __init__(self, prefix: str = "q") -> None:
-        self._prefix = prefix
-        self._count = 0
-
-    def sql(self, template: str, *values: tuple[str, Any]) -> Sql:
-        """Return `template` with each `{}` replaced by a parameter of `(type, value)`."""
-        parts = template.split("{}")
-        parameters, text = {}, parts[0]
-        for part, (kind, value) in zip(parts[1:], values, strict=True):
-            self._count += 1
-            name = f"{self._prefix}{self._count}"
-            parameters[name] = value
-            text += f"{{{name}:{kind}}}{part}"
-        return Sql(text, parameters)
 
 
 # Turns `item:` and `item.x:` into who sent: see scope.py.

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import TooMany
-from quarterdeck.logs.compiling import Sql
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.conditions import Sql
 
 SECONDS_MAX = 10
 AT_ONCE = 4

@@ -16,8 +16,8 @@ from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.query import And, Match, Node, Op, Or, Value
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.queries.items import compiled, items
-from quarterdeck.logs.compiling import NOTHING, Names, Sql
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.conditions import NOTHING, Names, Sql
 from quarterdeck.telemetry.owners import owners_of
 
 VERB = "telemetry.query"

@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, NotFound
 from quarterdeck.core.query import compile_node, parse
-from quarterdeck.logs.compiling import LogFields, Names, Sql
+from quarterdeck.logs.compiling import LogFields
 from quarterdeck.logs.limits import ask
 from quarterdeck.logs.parsing import NO_FIELDS, parser_of
 from quarterdeck.logs.scope import scope_of
 from quarterdeck.logs.templates import template
+from quarterdeck.telemetry.conditions import Names, Sql
 
 ROWS_MAX = 1000
 # What is shown of one text: a line may hold a whole dump.

@@ -11,10 +11,10 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import TooMany
 from quarterdeck.core.streams import in_thread
-from quarterdeck.logs.compiling import Names
 from quarterdeck.logs.limits import ask
 from quarterdeck.logs.parsing import NO_FIELDS
 from quarterdeck.logs.searching import COLUMNS, Line, Search, line_of, ns_of, selected, within
+from quarterdeck.telemetry.conditions import Names
 
 # What is late by more than this does not show up in a live tail; a search finds it.
 LATE_SECONDS = 3600

@@ -61,7 +61,7 @@ def edges(scope: Scope, since: datetime, until: datetime, *, service: str = "") 
     """Return the edges that may be read, of all or of one service, those with most calls first."""
     only = "AND (caller = {service:String} OR callee = {service:String})" if service else ""
     asked = {"low": nanoseconds(since) // 10**9 // 60 * 60, "high": nanoseconds(until) // 10**9 + 1, "service": service}
-    rows = client.query(_EDGES.format(where=f"{scope.edge().where} {only}"), asked, options=options())
+    rows = client.query(_EDGES.format(where=f"{scope.edge().text} {only}"), asked, options=options())
     return [
         Edge(caller, callee, kind, red_of(count, errors, total, 2**63, durations))
         for caller, callee, kind, count, errors, total, durations in rows

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.core.names import did_you_mean, nearest
 from quarterdeck.core.query import Match, Op, Text, Value
-from quarterdeck.tracing.conditions import Sql
+from quarterdeck.telemetry.conditions import EVERYTHING, Sql
 
 KINDS = ("internal", "server", "client", "producer", "consumer")
 _TEXTS = {
@@ -83,7 +83,7 @@ class SpanFields:
         }
 
     def everything(self) -> Sql:
-        return Sql()
+        return EVERYTHING
 
     def text(self, text: Text) -> Sql:
         name = self._name()
@@ -129,7 +129,7 @@ class SpanFields:
     def _compare(self, column: str, kind: str, match: Match, read: Callable[[Value, Match], Any]) -> Sql:
         """Compare a number. `*` leaves a side of a range open."""
         if match.op is Op.PRESENT:
-            return Sql("1")
+            return EVERYTHING
         if match.op is Op.EQ:
             return self._bind(f"{column} IN {{}}", f"Array({kind})", [read(one, match) for one in match.values])
         if match.op is not Op.BETWEEN:
@@ -139,7 +139,7 @@ class SpanFields:
             for operator, value in zip((">=", "<="), match.values, strict=True)
             if value.raw != "*"
         ]
-        return sides[0] & sides[1] if len(sides) == 2 else sides[0] if sides else Sql("1")
+        return sides[0] & sides[1] if len(sides) == 2 else sides[0] if sides else EVERYTHING
 
     def _kind(self, match: Match) -> Sql:
         for value in match.values:

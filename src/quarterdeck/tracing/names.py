@@ -19,21 +19,21 @@ _SPANS_LOOKED_AT = 200_000
 
 def service_names(actor: Actor) -> list[str]:
     """Return the services that sent a call in the last week. Raises Denied, Unavailable."""
-    where = scope_of(actor).service().where
+    where = scope_of(actor).service().text
     rows = client.query(_SERVICES.format(where=where), {"since": _since()}, options=options())
     return [str(name) for (name,) in rows]
 
 
 def operations(actor: Actor, service: str) -> list[tuple[str, str]]:
     """Return `[(name, kind)]` of the last week. Raises Denied, Unavailable."""
-    where = scope_of(actor).service().where
+    where = scope_of(actor).service().text
     rows = client.query(_OPERATIONS.format(where=where), {"since": _since(), "service": service}, options=options())
     return [(str(name), str(kind)) for name, kind in rows]
 
 
 def remote_services(actor: Actor, service: str) -> list[str]:
     """Return whom a service called in the last week. Raises Denied, Unavailable."""
-    where = scope_of(actor).edge().where
+    where = scope_of(actor).edge().text
     rows = client.query(_REMOTE.format(where=where), {"since": _since(), "service": service}, options=options())
     return [str(name) for (name,) in rows]
 
@@ -41,14 +41,14 @@ def remote_services(actor: Actor, service: str) -> list[str]:
 def attribute_keys(actor: Actor) -> list[str]:
     """Return the keys of attributes of the newest spans. Raises Denied, Unavailable."""
     asked = {"low": nanoseconds(now() - timedelta(hours=1))}
-    rows = client.query(_KEYS.format(where=scope_of(actor).rows.where), asked, options=options())
+    rows = client.query(_KEYS.format(where=scope_of(actor).rows.text), asked, options=options())
     return [str(name) for (name,) in rows]
 
 
 def attribute_values(actor: Actor, key: str) -> list[str]:
     """Return the values of an attribute in the newest spans. Raises Denied, Unavailable."""
     asked = {"low": nanoseconds(now() - timedelta(hours=1)), "key": key}
-    rows = client.query(_VALUES.format(where=scope_of(actor).rows.where), asked, options=options())
+    rows = client.query(_VALUES.format(where=scope_of(actor).rows.text), asked, options=options())
     return [str(name) for (name,) in rows]
 
 

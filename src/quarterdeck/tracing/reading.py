@@ -89,7 +89,7 @@ def around(actor: Actor, trace_id: str, *, span_id: str = "") -> Around:
         "ids": [key, key[16:]] if key.startswith("0" * 16) else [key],
         "span": span_id, "low": window[0] - _SLACK_NS, "high": window[1] + _SLACK_NS,
     }  # fmt: skip
-    where = scope.rows.where + (" AND span_id = {span:String}" if span_id else "")
+    where = scope.rows.text + (" AND span_id = {span:String}" if span_id else "")
     logs = client.query(_LOGS.format(where=where), parameters, options=options())
     errors = client.query(_ERRORS.format(where=where), parameters, options=options())
     return Around([LogLine(*row) for row in logs], [ErrorEvent(*row) for row in errors])
@@ -118,7 +118,7 @@ def _spans(
     if window is None:
         return []
     parameters = {"ids": keys, "low": window[0], "high": window[1], "limit": SPANS_MAX + 1, **(more or {})}
-    sql = _SPANS.format(where=f"{scope.rows.where} {only}", rest="" if is_outline else _REST)
+    sql = _SPANS.format(where=f"{scope.rows.text} {only}", rest="" if is_outline else _REST)
     return [_span(row) for row in client.query(sql, parameters, options=options())]
 
 

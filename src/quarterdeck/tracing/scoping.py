@@ -19,8 +19,8 @@ from quarterdeck.core.errors import TooMany
 from quarterdeck.inventory import queries
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.conditions import EVERYTHING, NOTHING, Sql
 from quarterdeck.telemetry.owners import owners_of
-from quarterdeck.tracing.conditions import Sql
 from quarterdeck.tracing.limits import options
 
 VERB = "telemetry.query"
@@ -40,19 +40,19 @@ class Scope:
     def rows(self) -> Sql:
         """The condition on `spans`, `logs` and `error_events`."""
         if self.owners is None:
-            return Sql()
-        return Sql(f"(service IN ({self._services()}) OR sender IN ({self._numbers()}))") if self.owners else Sql("0")
+            return EVERYTHING
+        return Sql(f"(service IN ({self._services()}) OR sender IN ({self._numbers()}))") if self.owners else NOTHING
 
     def service(self, column: str = "service") -> Sql:
         """The condition on a column that names a service."""
         if self.owners is None:
-            return Sql()
-        return Sql(f"{column} IN ({self._services()})") if self.owners else Sql("0")
+            return EVERYTHING
+        return Sql(f"{column} IN ({self._services()})") if self.owners else NOTHING
 
     def edge(self) -> Sql:
         """The condition on `edges_1m`: both ends may be read; what is no known service is told by its caller."""
         if self.owners is None:
-            return Sql()
+            return EVERYTHING
         return self.service("caller") & (self.service("callee") | Sql(f"callee NOT IN ({_NAMES})"))
 
     def _services(self) -> str:

@@ -13,7 +13,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.query import compile_node, parse
 from quarterdeck.telemetry import client
-from quarterdeck.tracing.conditions import Sql
+from quarterdeck.telemetry.conditions import Sql
 from quarterdeck.tracing.fields import SpanFields
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import Scope, scope_of
@@ -131,7 +131,7 @@ def _hits(matching: Sql, order: str, low: int, high: int, wanted: int, known: Se
         "trace_id NOT IN (SELECT toFixedString(unhex(arrayJoin({known:Array(String)})), 16))", {"known": known}
     )
     condition = (matching & without) if known else matching
-    sql = _HITS.format(where=condition.where, order=order)
+    sql = _HITS.format(where=condition.text, order=order)
     while True:
         parameters = {**condition.parameters, "low": low, "high": high, "candidates": candidates, "wanted": wanted}
         rows = client.query(sql, parameters, options=options())
@@ -151,7 +151,7 @@ def _summarised(hits: Sequence[_Hit], scope: Scope) -> list[Found]:
         "high": max(times) + _AROUND_NS,
         "buckets": sorted({bucket for at in times for bucket in _buckets(at)}),
     }
-    rows = client.query(_SUMMARIES.format(where=scope.rows.where), parameters, options=options())
+    rows = client.query(_SUMMARIES.format(where=scope.rows.text), parameters, options=options())
     by_id = {row[0]: row[1:] for row in rows}
     return [_found(hit, by_id[hit.trace_id]) for hit in hits if hit.trace_id in by_id]
 

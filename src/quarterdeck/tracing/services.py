@@ -91,7 +91,7 @@ def apdex(durations: Mapping[int, int], threshold_ns: int = APDEX_NS) -> float |
 def services(actor: Actor, since: datetime, until: datetime, *, selector: str = "") -> list[ServiceRow]:
     """Return the services that called or were called, those with most calls first. Raises Denied, Unavailable."""
     scope = scope_of(actor, selector)
-    rows = client.query(_SERVICES.format(where=scope.service().where), _range(since, until), options=options())
+    rows = client.query(_SERVICES.format(where=scope.service().text), _range(since, until), options=options())
     items = {name: item.pk for name, item in items_of_services(actor).items()}
     return [
         ServiceRow(name, items.get(name), red_of(*figures), apdex(figures[-1]), last) for name, last, *figures in rows
@@ -101,7 +101,7 @@ def services(actor: Actor, since: datetime, until: datetime, *, selector: str = 
 def service(actor: Actor, name: str, since: datetime, until: datetime, step_seconds: int = 60) -> Service:
     """Return one service. Raises Denied, NotFound, BadInput, Unavailable."""
     scope = scope_of(actor)
-    if not client.query(_KNOWN.format(where=scope.service().where), {"service": name}, options=options()):
+    if not client.query(_KNOWN.format(where=scope.service().text), {"service": name}, options=options()):
         raise NotFound(
             _('no service "%(name)s" has sent a call') % {"name": name[:80]},
             hint=_("`qd services list` and the page Services show those that have"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry import client
-from quarterdeck.tracing.conditions import Sql
+from quarterdeck.telemetry.conditions import Sql
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import scope_of
 from quarterdeck.tracing.search import nanoseconds
@@ -70,7 +70,7 @@ def statements(
     if service:
         chosen &= Sql("service = {service:String}", {"service": service})
     asked = {"low": nanoseconds(since), "high": nanoseconds(until), **chosen.parameters}
-    rows = client.query(_STATEMENTS.format(where=chosen.where), asked, options=options())
+    rows = client.query(_STATEMENTS.format(where=chosen.text), asked, options=options())
     return [_statement(row) for row in rows]
 
 

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadQuery
-from quarterdeck.logs.compiling import EVERYTHING, Names
 from quarterdeck.logs.limits import GROUPS_MAX, ask
 from quarterdeck.logs.logql.metrics import STEPS_MAX, Grid, Lowering, Within
 from quarterdeck.logs.logql.parsing import Node, child, parse
 from quarterdeck.logs.logql.pipeline import LABELS, Parameters, Pipeline
 from quarterdeck.logs.scope import scope_of
+from quarterdeck.telemetry.conditions import EVERYTHING, Names
 
 SERIES_MAX = 500
 LINES_MAX = 5000
