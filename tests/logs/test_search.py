@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
@@ -14,10 +15,9 @@ from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.core.errors import BadInput, BadQuery, Denied, NotFound, TooMany
 from quarterdeck.inventory import actions
 from quarterdeck.inventory.models import Item
-from quarterdeck.logs import limits
 from quarterdeck.logs.queries import Search, around, facets, find, get_line, histogram, patterns, statistics
 from quarterdeck.monitoring.senders.binding import bind
-from quarterdeck.telemetry import client
+from quarterdeck.telemetry import client, turns
 from quarterdeck.telemetry.canonical import Sender
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -283,16 +283,23 @@ def test_one_reads_only_lines_of_items_that_one_may_query(stranger: Actor, stran
 
 
 def test_one_person_has_a_few_searches_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "_WAIT_SECONDS", 0.05)
-    held = [limits.turn(SYSTEM) for _ in range(limits.AT_ONCE)]
-    for one in held:
-        one.__enter__()
-    try:
-        with pytest.raises(TooMany):
-            found("")
-    finally:
-        for one in held:
-            one.__exit__(None, None, None)
+    monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
+    ready, done = threading.Barrier(turns.RUNNING_MAX + 1), threading.Event()
+
+    def hold() -> None:
+        with turns.turns.turn(turns.caller_of(SYSTEM)):
+            ready.wait(10)
+            done.wait(10)
+
+    holders = [threading.Thread(target=hold) for _ in range(turns.RUNNING_MAX)]
+    for one in holders:
+        one.start()
+    ready.wait(10)
+    with pytest.raises(TooMany):
+        found("")
+    done.set()
+    for one in holders:
+        one.join()
     assert found("") == []
 
 

@@ -18,13 +18,13 @@ from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.core.errors import Denied, TooMany
 from quarterdeck.inventory.actions import create_item
 from quarterdeck.monitoring import prometheus
-from quarterdeck.monitoring.prometheus import RUNNING_MAX, WAITING_MAX, Turns
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.actions import forget_series, write_samples
 from quarterdeck.telemetry.canonical import MetricRow, frame_of_metrics
 from quarterdeck.telemetry.loading import Origin, load
 from quarterdeck.telemetry.promql.answering import Answer
 from quarterdeck.telemetry.samples import Sample
+from quarterdeck.telemetry.turns import RUNNING_MAX, WAITING_MAX, Turns
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 NOW = int(time.time()) // 60 * 60

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, ParamSpec, TypeVar
 
+import orjson
 from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
+
+from quarterdeck.core.errors import OpsError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,3 +40,26 @@ async def gzipped(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     async for block in blocks:
         yield packer.compress(block) + packer.flush(zlib.Z_SYNC_FLUSH)
     yield packer.flush()
+
+
+def server_sent(groups: AsyncIterator[Sequence[T]], shown: Callable[[T], Any]) -> StreamingHttpResponse:
+    """Return server-sent events, one for each member of a group; an empty group is a sign that the stream lives.
+
+    What goes wrong on the way is an event "problem". See https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
+    answer = StreamingHttpResponse(_events(groups, shown), content_type="text/event-stream")
+    answer["Cache-Control"] = "no-store"
+    answer["X-Accel-Buffering"] = "no"
+    # Compressed, events would wait until a block of them is full.
+    answer["Content-Encoding"] = "identity"
+    return answer
+
+
+async def _events(groups: AsyncIterator[Sequence[T]], shown: Callable[[T], Any]) -> AsyncIterator[bytes]:
+    yield b": open\n\n"
+    try:
+        async for group in groups:
+            yield b"".join(b"data: %b\n\n" % orjson.dumps(shown(one)) for one in group) or b": alive\n\n"
+    except OpsError as error:
+        problem = {"code": error.code, "detail": error.message, "hint": error.hint}
+        yield b"event: problem\ndata: %b\n\n" % orjson.dumps(problem)

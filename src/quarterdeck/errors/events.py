@@ -19,6 +19,7 @@ from quarterdeck.errors.models import Issue
 from quarterdeck.errors.scope import events_of
 from quarterdeck.errors.sql import ask
 from quarterdeck.telemetry.conditions import Names, Sql
+from quarterdeck.telemetry.turns import fairly
 
 ROWS_MAX = 1000
 BARS_MAX = 500
@@ -151,6 +152,7 @@ class Feedback:
     message: str
 
 
+@fairly
 def counts(actor: Actor, issues: Iterable[int], window: Window, *, bars: int = 24) -> dict[int, Counts]:
     """Return `{issue: counts}` in the window. Raises Denied, TooHeavy, Unavailable."""
     groups = groups_of(issues)
@@ -170,6 +172,7 @@ def counts(actor: Actor, issues: Iterable[int], window: Window, *, bars: int = 2
     return {issue: Counts(*totals[issue], heights[issue]) for issue in totals}
 
 
+@fairly
 def events(
     actor: Actor, issue: Issue, *, window: Window | None = None, limit: int = 100, after: str = ""
 ) -> tuple[list[Event], str]:
@@ -206,6 +209,7 @@ def _beside(names: Names, sign: str, at_us: int, event_id: str) -> Sql:
     return names.sql(text, ("Int64", at_us), ("String", event_id))
 
 
+@fairly
 def get_event(actor: Actor, issue: Issue, event_id: str = "") -> Event:
     """Return one event of an issue with its payload, the newest without an id. Raises NotFound."""
     names = Names()
@@ -227,6 +231,7 @@ def _loaded(payload: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+@fairly
 def neighbours(actor: Actor, issue: Issue, event: Event) -> Neighbours:
     """Return which events of the issue came before and after this one, and the first and last."""
     at_us = round(event.ts.timestamp() * 1e6)
@@ -241,6 +246,7 @@ def neighbours(actor: Actor, issue: Issue, event: Event) -> Neighbours:
     return Neighbours(*found)
 
 
+@fairly
 def tags(actor: Actor, issue: Issue, window: Window | None = None) -> list[Tag]:
     """Return how the tags of an issue's newest events spread, the most frequent tag first."""
     names = Names()
@@ -266,6 +272,7 @@ def feedback(event: Event) -> list[Feedback]:
     return [Feedback(*row) for row in rows]
 
 
+@fairly
 def find_event(actor: Actor, event_id: str) -> tuple[int, Event]:
     """Return `(issue, event)` of an event's id, whatever issue it is of. Raises NotFound."""
     names = Names()

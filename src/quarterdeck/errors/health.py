@@ -21,6 +21,7 @@ from quarterdeck.errors.models import Release
 from quarterdeck.errors.scope import events_of, issues_of
 from quarterdeck.errors.sql import ask
 from quarterdeck.telemetry.conditions import EVERYTHING, Names, Sql
+from quarterdeck.telemetry.turns import fairly
 
 RELEASES_MAX = 500
 _SESSIONS = """
@@ -100,6 +101,7 @@ class _Fields:
         return condition_of(self._names, "toString(project)" if name == "project" else name, match)
 
 
+@fairly
 def releases(actor: Actor, query: str, window: Window) -> list[Health]:
     """Return the releases with sessions or errors in the window, the newest first. Raises Denied, BadQuery."""
     names = Names()
@@ -135,6 +137,7 @@ def _add_records(actor: Actor, found: Mapping[Key, Health]) -> None:
             own.new_issues = count
 
 
+@fairly
 def get_release(actor: Actor, pk: int, window: Window, *, bars: int = 60) -> Health:
     """Return one release in the window with its sessions in time, as `(all, crashed)`. Raises NotFound."""
     row = Release.objects.filter(pk=pk).first()

@@ -19,6 +19,7 @@ from quarterdeck.errors.matching import Window
 from quarterdeck.errors.models import Activity, Issue, Release, State
 from quarterdeck.errors.scope import SEE, get_issue, issues_of, sources_of
 from quarterdeck.inventory.queries.items import items
+from quarterdeck.telemetry.turns import fairly
 
 __all__ = ["SORTS", "Window", "activities", "get_issue", "issues", "last", "page", "people", "releases_of", "states"]
 
@@ -32,6 +33,7 @@ def last(seconds: float) -> Window:
     return Window(at - timedelta(seconds=seconds), at)
 
 
+@fairly
 def issues(
     actor: Actor, query: str = "", window: Window | None = None, *, selector: str = "", sort: str = "", verb: str = SEE
 ) -> QuerySet[Issue]:

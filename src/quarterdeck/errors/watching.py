@@ -13,6 +13,7 @@ from quarterdeck.errors.scope import events_of
 from quarterdeck.errors.sql import ask
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.conditions import EVERYTHING, Names
+from quarterdeck.telemetry.turns import fairly
 
 _DAYS = 40
 _OPTIONS = {"max_execution_time": 30}
@@ -92,6 +93,7 @@ def _last(run: Run | None) -> dict[str, object]:
     }
 
 
+@fairly
 def monitors(actor: Actor) -> list[Monitor]:
     """Return the jobs whose runs the actor may see, those with trouble first. Raises Denied."""
     names = Names()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -27,64 +25,11 @@ from quarterdeck.telemetry.promql import answering, indexing
 from quarterdeck.telemetry.promql.answering import POINTS_MAX, Limits
 from quarterdeck.telemetry.promql.errors import BadExpression
 from quarterdeck.telemetry.promql.plan import Scope
+from quarterdeck.telemetry.turns import caller_of, turns
 
 SECONDS_MAX = 60
 SECONDS_USUAL = 30
-# How many queries of one person run at once; the others wait for their turn.
-RUNNING_MAX = 4
-WAITING_MAX = 20
-WAITING_SECONDS = 20
-
 log = logging.getLogger(__name__)
-
-
-class Turns:
-    """Who asks how much at once, in this process: RUNNING_MAX of each caller run, WAITING_MAX more wait."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._running: Counter[str] = Counter()
-        self._present: Counter[str] = Counter()
-
-    @contextmanager
-    def place(self, caller: str) -> Iterator[None]:
-        """Hold a place in the caller's queue. Raises TooMany when it is full."""
-        with self._changed:
-            if self._present[caller] >= RUNNING_MAX + WAITING_MAX:
-                raise _too_many()
-            self._present[caller] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._present[caller] -= 1
-                self._present += Counter()
-
-    @contextmanager
-    def turn(self, caller: str) -> Iterator[None]:
-        """Wait until the caller has less than RUNNING_MAX running. Raises TooMany when that takes too long."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._running[caller] < RUNNING_MAX, WAITING_SECONDS):
-                raise _too_many()
-            self._running[caller] += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._running[caller] -= 1
-                self._running += Counter()
-                self._changed.notify_all()
-
-
-def _too_many() -> TooMany:
-    return TooMany(
-        _("%(max)d queries of yours run already") % {"max": RUNNING_MAX},
-        hint=_("ask for less at once, or again later"),
-        retry_after_seconds=2,
-    )
-
-
-turns = Turns()
 
 
 @dataclass(slots=True)
@@ -160,7 +105,7 @@ def _ask(actor: Actor, work: Callable[[Scope, Limits], Any], seconds: float = SE
         memory_bytes=max(128 << 20, (int(settings.QD["engine_memory_mb"]) << 20) // 2),
         id=f"promql-{uuid4().hex}",
     )
-    return Ask(work, scope_of(actor), limits, f"{actor.kind}:{actor.id or actor.name}")
+    return Ask(work, scope_of(actor), limits, caller_of(actor))
 
 
 def scope_of(actor: Actor) -> Scope:

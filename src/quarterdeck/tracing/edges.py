@@ -9,6 +9,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.requests import Red, red_of
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import Scope, items_of_services, scope_of
 from quarterdeck.tracing.search import nanoseconds
@@ -45,6 +46,7 @@ class ServiceMap:
     is_cut: bool
 
 
+@fairly
 def service_map(actor: Actor, since: datetime, until: datetime, *, selector: str = "") -> ServiceMap:
     """Return the services that called each other in the range. Raises Denied, BadQuery, Unavailable."""
     found = edges(scope_of(actor, selector), since, until)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import scope_of
 from quarterdeck.tracing.search import nanoseconds
@@ -17,6 +18,7 @@ _DAYS = 7
 _SPANS_LOOKED_AT = 200_000
 
 
+@fairly
 def service_names(actor: Actor) -> list[str]:
     """Return the services that sent a call in the last week. Raises Denied, Unavailable."""
     where = scope_of(actor).service().text
@@ -24,6 +26,7 @@ def service_names(actor: Actor) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+@fairly
 def operations(actor: Actor, service: str) -> list[tuple[str, str]]:
     """Return `[(name, kind)]` of the last week. Raises Denied, Unavailable."""
     where = scope_of(actor).service().text
@@ -31,6 +34,7 @@ def operations(actor: Actor, service: str) -> list[tuple[str, str]]:
     return [(str(name), str(kind)) for name, kind in rows]
 
 
+@fairly
 def remote_services(actor: Actor, service: str) -> list[str]:
     """Return whom a service called in the last week. Raises Denied, Unavailable."""
     where = scope_of(actor).edge().text
@@ -38,6 +42,7 @@ def remote_services(actor: Actor, service: str) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+@fairly
 def attribute_keys(actor: Actor) -> list[str]:
     """Return the keys of attributes of the newest spans. Raises Denied, Unavailable."""
     asked = {"low": nanoseconds(now() - timedelta(hours=1))}
@@ -45,6 +50,7 @@ def attribute_keys(actor: Actor) -> list[str]:
     return [str(name) for (name,) in rows]
 
 
+@fairly
 def attribute_values(actor: Actor, key: str) -> list[str]:
     """Return the values of an attribute in the newest spans. Raises Denied, Unavailable."""
     asked = {"low": nanoseconds(now() - timedelta(hours=1)), "key": key}

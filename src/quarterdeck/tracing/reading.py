@@ -12,6 +12,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, NotFound
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.recent import ErrorEvent, LogLine
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.assembling import Trace, assemble
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import Scope, scope_of
@@ -46,6 +47,7 @@ def trace_key(text: str) -> str:
     return found.rjust(32, "0")
 
 
+@fairly
 def trace(actor: Actor, trace_id: str, *, is_outline: bool = False) -> Trace:
     """Return a trace with all that `actor` may read of it; an outline has no attributes and no events.
 
@@ -58,6 +60,7 @@ def trace(actor: Actor, trace_id: str, *, is_outline: bool = False) -> Trace:
     return assemble(key, found[:SPANS_MAX], is_cut=len(found) > SPANS_MAX)
 
 
+@fairly
 def traces_by_id(actor: Actor, trace_ids: list[str]) -> list[Trace]:
     """Return those of the traces that exist, in the order asked for. Raises Denied, BadInput, Unavailable."""
     keys = list(dict.fromkeys(map(trace_key, trace_ids)))
@@ -67,6 +70,7 @@ def traces_by_id(actor: Actor, trace_ids: list[str]) -> list[Trace]:
     return [assemble(key, found) for key, found in spans.items() if found]
 
 
+@fairly
 def span(actor: Actor, trace_id: str, span_id: str, kind: str = "") -> TraceSpan:
     """Return one span with all that it says. Raises Denied, BadInput, NotFound, Unavailable."""
     key, scope = trace_key(trace_id), scope_of(actor)
@@ -79,6 +83,7 @@ def span(actor: Actor, trace_id: str, span_id: str, kind: str = "") -> TraceSpan
     return found[0]
 
 
+@fairly
 def around(actor: Actor, trace_id: str, *, span_id: str = "") -> Around:
     """Return the log lines and errors of a trace or of one of its spans. Raises Denied, BadInput, Unavailable."""
     key, scope = trace_key(trace_id), scope_of(actor)

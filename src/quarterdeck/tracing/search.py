@@ -14,6 +14,7 @@ from quarterdeck.core.errors import BadInput
 from quarterdeck.core.query import compile_node, parse
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.conditions import Sql
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.fields import SpanFields
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import Scope, scope_of
@@ -65,6 +66,7 @@ class _Hit:
     is_error: bool
 
 
+@fairly
 def traces(
     actor: Actor,
     q: str,

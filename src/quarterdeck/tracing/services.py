@@ -17,6 +17,7 @@ from quarterdeck.core.errors import NotFound
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import Grid, grid_of
 from quarterdeck.telemetry.requests import NOTHING, RED, Operation, Red, red_of
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.edges import Edge, edges
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import items_of_services, scope_of
@@ -88,6 +89,7 @@ def apdex(durations: Mapping[int, int], threshold_ns: int = APDEX_NS) -> float |
     return (satisfied + content / 2) / total
 
 
+@fairly
 def services(actor: Actor, since: datetime, until: datetime, *, selector: str = "") -> list[ServiceRow]:
     """Return the services that called or were called, those with most calls first. Raises Denied, Unavailable."""
     scope = scope_of(actor, selector)
@@ -98,6 +100,7 @@ def services(actor: Actor, since: datetime, until: datetime, *, selector: str = 
     ]
 
 
+@fairly
 def service(actor: Actor, name: str, since: datetime, until: datetime, step_seconds: int = 60) -> Service:
     """Return one service. Raises Denied, NotFound, BadInput, Unavailable."""
     scope = scope_of(actor)

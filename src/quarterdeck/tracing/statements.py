@@ -12,6 +12,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.conditions import Sql
+from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.limits import options
 from quarterdeck.tracing.scoping import scope_of
 from quarterdeck.tracing.search import nanoseconds
@@ -49,6 +50,7 @@ class Statement:
     trace_id: str
 
 
+@fairly
 def statements(
     actor: Actor,
     since: datetime,

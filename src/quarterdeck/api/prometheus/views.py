@@ -23,6 +23,7 @@ from quarterdeck.monitoring import prometheus
 from quarterdeck.monitoring.prometheus import SECONDS_USUAL, Ask
 from quarterdeck.telemetry.promql.parsing import parse
 from quarterdeck.telemetry.samples import is_counter, unit_of
+from quarterdeck.telemetry.turns import turns
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def _endpoint(prepare: Callable[..., Any], *, methods: tuple[str, ...] = ("GET",
 
 async def _asked(ask: Ask) -> Any:
     """Wait for the engine. Who leaves before it answers ends the query there."""
-    with prometheus.turns.place(ask.caller):
+    with turns.place(ask.caller):
         loop, context = asyncio.get_running_loop(), copy_context()
         try:
             return await loop.run_in_executor(_waiting, context.run, ask.answer)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import orjson
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Query, Router, Schema
 from typing_extensions import TypedDict
@@ -18,8 +16,7 @@ from quarterdeck.api.shapes import Line as Text
 from quarterdeck.api.shapes import UrlQuery, moment
 from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
-from quarterdeck.core.errors import OpsError
-from quarterdeck.core.streams import in_background
+from quarterdeck.core.streams import in_background, server_sent
 from quarterdeck.logs import queries
 from quarterdeck.logs.exporting import FORMATS, export
 from quarterdeck.logs.queries import Line, Search
@@ -256,31 +253,7 @@ def tail(request: HttpRequest, q: UrlQuery = "", selector: UrlQuery = "") -> Str
     actor = identify(request)
     # What is wrong with the query is an error answer, before the stream begins.
     queries.check(actor, q, selector)
-    return events(queries.follow(actor, q, selector))
-
-
-def events(groups: AsyncIterator[list[Line]]) -> StreamingHttpResponse:
-    """Return server-sent events of groups of lines; a comment every few seconds shows that the stream lives.
-
-    See https://html.spec.whatwg.org/multipage/server-sent-events.html
-    """
-    answer = StreamingHttpResponse(_events(groups), content_type="text/event-stream")
-    answer["Cache-Control"] = "no-store"
-    answer["X-Accel-Buffering"] = "no"
-    # Compressed, lines would wait until a block of them is full.
-    answer["Content-Encoding"] = "identity"
-    return answer
-
-
-async def _events(groups: AsyncIterator[list[Line]]) -> AsyncIterator[bytes]:
-    yield b": open\n\n"
-    try:
-        async for lines in groups:
-            content = b"".join(b"data: %b\n\n" % orjson.dumps(shown(line)) for line in lines)
-            yield content or b": alive\n\n"
-    except OpsError as error:
-        problem = {"code": error.code, "detail": error.message, "hint": error.hint}
-        yield b"event: problem\ndata: %b\n\n" % orjson.dumps(problem)
+    return server_sent(queries.follow(actor, q, selector), shown)
 
 
 @router.get("/exports/logs", response={200: None}, openapi_extra=file_answer(*FORMATS.values()))

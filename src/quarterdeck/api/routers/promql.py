@@ -15,6 +15,7 @@ from quarterdeck.api.shapes import Line, UrlQuery
 from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
 from quarterdeck.monitoring import prometheus
+from quarterdeck.telemetry.turns import turns
 
 router = Router()
 # About as many as a chart of usual width has columns.
@@ -53,6 +54,6 @@ def query(
     else:
         time = at_time(at, "at", moment) if at else moment
         ask = prometheus.instant(actor, query, round(time.timestamp() * 1000))
-    with prometheus.turns.place(ask.caller):
+    with turns.place(ask.caller):
         found = ask.answer()
     return {"resultType": found.kind, "result": orjson.loads(answers.result(found))}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Any
 
-import orjson
 from django.http import HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import OpsError
-from quarterdeck.core.streams import in_background
+from quarterdeck.core.streams import in_background, server_sent
 from quarterdeck.logs import queries
 from quarterdeck.logs.completing import completions as complete
 from quarterdeck.logs.exporting import FORMATS
@@ -98,22 +96,7 @@ def tail(request: PageRequest) -> HttpResponseBase:
     """Lines as they come in, as server-sent events; islands/log-tail.ts puts them on top of the list."""
     search = asked(request).search
     queries.check(request.actor, search.query, search.selector)
-    groups = queries.follow(request.actor, search.query, search.selector)
-    answer = StreamingHttpResponse(_events(groups), content_type="text/event-stream")
-    answer["Cache-Control"] = "no-store"
-    answer["X-Accel-Buffering"] = "no"
-    answer["Content-Encoding"] = "identity"
-    return answer
-
-
-async def _events(groups: AsyncIterator[list[Line]]) -> AsyncIterator[bytes]:
-    yield b": open\n\n"
-    try:
-        async for lines in groups:
-            content = b"".join(b"data: %b\n\n" % orjson.dumps(_shown(line)) for line in lines)
-            yield content or b": alive\n\n"
-    except OpsError as error:
-        yield b"event: problem\ndata: %b\n\n" % orjson.dumps({"detail": error.message, "hint": error.hint})
+    return server_sent(queries.follow(request.actor, search.query, search.selector), _shown)
 
 
 def _shown(line: Line) -> dict[str, Any]:

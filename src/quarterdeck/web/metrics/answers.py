@@ -17,6 +17,7 @@ from quarterdeck.telemetry.promql.answering import Series
 from quarterdeck.telemetry.promql.errors import BadExpression
 from quarterdeck.telemetry.promql.parsing import parse, shown
 from quarterdeck.telemetry.promql.positions import located
+from quarterdeck.telemetry.turns import turns
 from quarterdeck.web.formatting import capital, visible
 from quarterdeck.web.items.figures import step_seconds
 from quarterdeck.web.items.listing import marked
@@ -103,7 +104,7 @@ def _lines(actor: Actor, index: int, query: str, grid: Grid, *, is_compared: boo
 def _asked(actor: Actor, query: str, grid: Grid, ago_seconds: int) -> list[Series]:
     start_ms, end_ms = ((at - ago_seconds) * 1000 for at in (grid.since, grid.until))
     ask = prometheus.over_range(actor, query, start_ms, end_ms, grid.step * 1000)
-    with prometheus.turns.place(ask.caller):
+    with turns.place(ask.caller):
         answer: list[Series] = ask.answer().series
     return answer
 

@@ -13,6 +13,7 @@ from quarterdeck.monitoring import prometheus
 from quarterdeck.telemetry.promql.parsing import shown
 from quarterdeck.telemetry.promql.tokens import AGGREGATIONS, FUNCTIONS, LABEL_LISTS, Token, opened, selectors, tokens
 from quarterdeck.telemetry.samples import is_counter, unit_of
+from quarterdeck.telemetry.turns import turns
 
 SHOWN_MAX = 50
 _DURATIONS = ("1m", "5m", "15m", "1h", "6h", "1d")
@@ -107,5 +108,5 @@ def _selected(text: str) -> list[str]:
 
 
 def _asked(ask: prometheus.Ask) -> Any:
-    with prometheus.turns.place(ask.caller):
+    with turns.place(ask.caller):
         return ask.answer()

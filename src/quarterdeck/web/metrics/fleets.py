@@ -22,6 +22,7 @@ from quarterdeck.monitoring import prometheus
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.telemetry.charting import Aggregate
 from quarterdeck.telemetry.samples import is_counter, unit_of
+from quarterdeck.telemetry.turns import turns
 from quarterdeck.web.formatting import visible as shown
 from quarterdeck.web.items.listing import marked
 from quarterdeck.web.metrics.answers import Grid, Values, grid_of, statistics
@@ -76,7 +77,7 @@ def fleet(request: PageRequest) -> HttpResponse:
     }
     try:
         ask = prometheus.label_values(request.actor, "__name__", limit=_PROPOSED_MAX)
-        with prometheus.turns.place(ask.caller):
+        with turns.place(ask.caller):
             context["names"] = ask.answer()
         queries.items(request.actor, selector_of(request))
     except Unavailable as error:

@@ -17,6 +17,7 @@ from quarterdeck.telemetry.promql.errors import BadExpression
 from quarterdeck.telemetry.promql.parsing import parse
 from quarterdeck.telemetry.promql.positions import located
 from quarterdeck.telemetry.samples import is_counter
+from quarterdeck.telemetry.turns import turns
 from quarterdeck.web.items.listing import marked
 from quarterdeck.web.metrics import completing
 from quarterdeck.web.metrics.answers import EXPORTED_MAX, as_json, found
@@ -73,7 +74,7 @@ def _proposals(request: PageRequest) -> dict[str, Any]:
     """The names of metrics, each with the query that it is usually looked at with."""
     ask = prometheus.label_values(request.actor, "__name__", limit=_PROPOSED_MAX + 1)
     try:
-        with prometheus.turns.place(ask.caller):
+        with turns.place(ask.caller):
             names: list[str] = ask.answer()
     except Unavailable as error:
         return {"unavailable": error}
