@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 import urllib.error
@@ -26,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intake")]
 def ask(intake: IntakeLab, path: str, token: str | None = None, **asked: str | int) -> tuple[int, Any]:
     """Return status and answer, JSON or text."""
     bearer = intake.instance.token if token is None else token
-    headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+    headers = {"Authorization": bearer if " " in bearer else f"Bearer {bearer}"} if bearer else {}
     request = urllib.request.Request(f"{intake.instance.url}{path}?{urlencode(asked)}", headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
@@ -137,6 +138,11 @@ def test_zipkins_menus_and_what_it_refuses(intake: IntakeLab, zipkin_service: st
     assert ask(intake, "/zipkin/api/v2/dependencies")[0] == 400
     assert ask(intake, "/zipkin/api/v2/services", token="")[0] == 401
     assert ask(intake, "/jaeger/api/services", token="qd_wrong")[0] == 401
+    # Grafana's sources of these kinds send a user and a password.
+    basic = "Basic " + base64.b64encode(f"grafana:{intake.instance.token}".encode()).decode()
+    for path in ("/zipkin/api/v2/services", "/jaeger/api/services"):
+        assert ask(intake, path, token=basic)[0] == 200
+        assert ask(intake, path, token="Basic Og==")[0] == 401
 
 
 def test_jaegers_readers_find_what_opentelemetry_sent(intake: IntakeLab, otlp_service: str) -> None:

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from quarterdeck.api.asking import of_tag, quoted
-from quarterdeck.api.auth import identify
+from quarterdeck.api.prometheus.callers import identify
 from quarterdeck.api.zipkin import shapes
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
