@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.request
 from typing import Any
@@ -84,6 +85,39 @@ def test_a_fault_is_followed_to_its_span_by_keyboard(deck: Deck, open_page: Open
     expect(tree.locator("[role=treeitem]")).to_have_count(3)
     page.locator("[data-view=flame]").click()
     expect(page.locator(".qd-wf-flame canvas")).to_be_visible()
+    inspect_both(page)
+
+
+def test_a_rectangle_over_points_searches_what_lies_in_it(open_page: Open, fault: str) -> None:
+    page = open_page("/traces?q=service:bank")
+    canvas = page.locator("[data-island=scatter] canvas")
+    edge = canvas.bounding_box()
+    assert edge
+    page.mouse.move(edge["x"] + 80, edge["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(edge["x"] + edge["width"] - 30, edge["y"] + edge["height"] - 40, steps=5)
+    expect(page.locator(".qd-scatter-box")).to_be_visible()
+    page.mouse.up()
+    page.wait_for_url("**duration**")
+    expect(page.locator("input[name=q]")).to_have_value(re.compile(r"^\(service:bank\) time:\[.+\] duration:\[.+\]$"))
+    expect(page.locator(f"a[href='/traces/{fault}']")).to_be_visible()
+
+
+def test_two_traces_are_chosen_and_compared(deck: Deck, open_page: Open) -> None:
+    for number, ms in ((1, 100), (2, 300)):
+        trace = f"{time.time_ns():032x}"
+        start = time.time_ns() - 20 * 1000 * MS
+        _send(
+            deck, "twins", [_span(trace, 1, 0, start, ms, f"twin {number}"), _span(trace, 2, 1, start, ms / 2, "sql")]
+        )
+        _wait_for(deck, trace, 2)
+    page = open_page("/traces?q=service:twins", theme="auto")
+    boxes = page.locator("input[name=trace]")
+    expect(boxes).to_have_count(2)
+    for index in range(2):
+        boxes.nth(index).check()
+    page.locator("button[form=compare], form#compare button").click()
+    expect(page.locator("#steps")).to_be_visible()
     inspect_both(page)
 
 

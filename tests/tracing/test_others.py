@@ -196,6 +196,7 @@ def test_the_commands_find_and_show_a_trace(intake: IntakeLab, otlp_service: str
     shown = qd("traces", "show", found["trace_id"]).stdout
     assert [line.split()[-1] for line in shown.splitlines()[1:]] == ["declined", "SELECT"]
     assert "*!" in shown
+    assert "+0.00 ms" in qd("traces", "compare", found["trace_id"], found["trace_id"]).stdout
     wait_until(lambda: otlp_service in qd("services", "list").stdout, "the service in the list")
     assert "POST /pay" in qd("services", "show", otlp_service).stdout
     assert qd("services", "map").returncode == 0

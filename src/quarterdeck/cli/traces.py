@@ -70,6 +70,34 @@ def show(
         note("the trace has more spans than these")
 
 
+@app.command()
+def compare(
+    trace_id: Annotated[str, typer.Argument(help="Id of a trace, in hex.", show_default=False)],
+    other_id: Annotated[str, typer.Argument(help="Id of the other one.", show_default=False)],
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Show where two traces differ. Example: qd traces compare 4bf92f3577b34da6 a3ce929d0e0e4736"""
+    with Client() as client:
+        found = client.get(f"/traces/{trace_id}/compare/{other_id}")
+    rows = [_compared(step) for step in found["steps"]]
+    if output in (Format.TABLE, Format.CSV):
+        write_rows(rows, output, tuple(rows[0]) if rows else ())
+    else:
+        write_record(found, output)
+    if found["is_cut"]:
+        note("there are more steps than these")
+
+
+def _compared(step: Mapping[str, Any]) -> dict[str, Any]:
+    indent = "  " * min(step["depth"], _INDENT_MAX)
+    return {
+        "step": f"{indent}{step['service']}: {step['name']}",
+        "spans": f"{step['left']['count']} / {step['right']['count']}",
+        "waited_for": f"{milliseconds(step['left']['critical_ns'])} / {milliseconds(step['right']['critical_ns'])}",
+        "difference": f"{step['difference_ns'] / 1e6:+,.2f} ms",
+    }
+
+
 def milliseconds(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e6:,.2f} ms"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quarterdeck.tracing.assembling import Trace
+from quarterdeck.tracing.comparing import Comparison, Side, Step, compared
 from quarterdeck.tracing.edges import Edge, ServiceMap, ServiceNode, service_map
 from quarterdeck.tracing.names import attribute_keys, attribute_values, operations, remote_services, service_names
 from quarterdeck.tracing.nodes import Node
@@ -14,6 +15,7 @@ from quarterdeck.tracing.statements import Statement, statements
 
 __all__ = [
     "Around",
+    "Comparison",
     "Edge",
     "Event",
     "ExceptionRow",
@@ -23,13 +25,16 @@ __all__ = [
     "ServiceMap",
     "ServiceNode",
     "ServiceRow",
+    "Side",
     "Statement",
+    "Step",
     "Trace",
     "TraceSpan",
     "Version",
     "around",
     "attribute_keys",
     "attribute_values",
+    "compared",
     "operations",
     "remote_services",
     "service",

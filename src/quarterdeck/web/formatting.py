@@ -130,6 +130,13 @@ def nanoseconds(value: float | None) -> str:
     return f"{short_number(value / size)} {unit}"
 
 
+def signed_nanoseconds(value: float) -> str:
+    """Write a difference with its sign: "+1.5 ms", "−20 s", "±0"."""
+    if not value:
+        return "±0"
+    return f"{'+' if value > 0 else '−'}{nanoseconds(abs(value))}"
+
+
 def in_sentences(*parts: str) -> str:
     """Join a message and its hint, which other readers get apart, into sentences of one paragraph.
 

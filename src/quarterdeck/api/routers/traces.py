@@ -125,6 +125,38 @@ class TraceRow(Schema):
     hints: list[HintRow]
 
 
+class SideRow(TypedDict):
+    """What one trace has in a place of the tree: spans, failed ones, time in sum, time on the critical path."""
+
+    count: int
+    errors: int
+    total_ns: int
+    critical_ns: int
+
+
+class StepRow(TypedDict):
+    """An operation below the same callers in both traces. `difference_ns`: how much longer the other was waited for."""
+
+    service: str
+    name: str
+    kind: str
+    depth: int
+    difference_ns: int
+    left: SideRow
+    right: SideRow
+
+
+class ComparisonRow(Schema):
+    """Two traces: steps depth first; `is_cut`: there are more of them."""
+
+    left: str
+    right: str
+    left_ns: int
+    right_ns: int
+    is_cut: bool
+    steps: list[StepRow]
+
+
 _PLACED = ("parent", "depth", "start_ns", "skew_ns", "critical_ns", "is_orphan", "is_cycle")
 _SAID = (
     "span_id", "parent_id", "service", "name", "kind", "duration_ns", "is_error", "status_message", "host", "version",
@@ -185,6 +217,26 @@ def read(request: HttpRequest, trace_id: Line) -> dict[str, Any]:
             for hint in found.hints
         ],
     }
+
+
+@router.get("/traces/{trace_id}/compare/{other_id}", response=ComparisonRow)
+def compare(request: HttpRequest, trace_id: Line, other_id: Line) -> dict[str, Any]:
+    """Answer two traces side by side: what both did in the same places, and what each waited for there."""
+    found = queries.compared(identify(request), trace_id, other_id)
+    return {
+        "left": found.left.trace_id,
+        "right": found.right.trace_id,
+        "left_ns": found.left.duration_ns,
+        "right_ns": found.right.duration_ns,
+        "is_cut": found.is_cut,
+        "steps": [_step(step) for step in found.steps],
+    }
+
+
+def _step(step: queries.Step) -> dict[str, Any]:
+    row = {name: getattr(step, name) for name in ("service", "name", "kind", "depth", "difference_ns")}
+    sides = {"left": step.left, "right": step.right}
+    return row | {side: {name: getattr(of, name) for name in SideRow.__annotations__} for side, of in sides.items()}
 
 
 def _span(node: queries.Node) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from quarterdeck.web.viewing import selector_of
 
 ROWS = 200
 _SHOWN_SERVICES = 8
+_SHOWN_DIFFERENCES = 8
+# Deeper steps stand no further to the right.
+_SHOWN_LEVELS = 12
 
 
 @require_GET
@@ -67,6 +70,27 @@ def _parts(trace: queries.Trace) -> list[tuple[str, int, float]]:
         spent[node.span.service] += node.critical_ns
     whole = sum(spent.values()) or 1
     return [(name, taken, taken / whole) for name, taken in spent.most_common(_SHOWN_SERVICES) if taken]
+
+
+@require_GET
+@page("telemetry.query")
+def compare(request: PageRequest) -> HttpResponse:
+    """Two traces side by side: `?trace=` twice; with one of them the page asks for the other."""
+    asked = [text for text in dict.fromkeys(one.strip()[:64] for one in request.GET.getlist("trace")) if text]
+    context: dict[str, Any] = {"asked": asked}
+    if len(asked) == 2:
+        found = queries.compared(request.actor, *asked)
+        context |= {
+            "found": found,
+            "sides": [_side("A", found.left), _side("B", found.right)],
+            "largest": found.largest(_SHOWN_DIFFERENCES),
+            "steps": [(step, range(min(step.depth, _SHOWN_LEVELS))) for step in found.steps],
+        }
+    return render(request, "web/tracing/compare.html", context)
+
+
+def _side(letter: str, trace: queries.Trace) -> tuple[str, queries.Trace, queries.TraceSpan]:
+    return letter, trace, trace.nodes[trace.roots[0]].span
 
 
 @require_GET

@@ -6,6 +6,7 @@ from quarterdeck.web.tracing import maps, services, traces
 
 urlpatterns = [
     path("traces", traces.search, name="traces"),
+    path("traces/compare", traces.compare, name="traces_compare"),
     path("traces/<str:trace_id>", traces.show, name="trace"),
     path("traces/<str:trace_id>/spans", traces.outline, name="trace_spans"),
     path("traces/<str:trace_id>/spans/<str:span_id>", traces.span, name="trace_span"),
