@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import pytest
@@ -16,6 +17,7 @@ from tests.web.conftest import signed_in
 from quarterdeck.access.actions import create_token
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import SYSTEM
+from quarterdeck.inventory.actions import add_event
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry.canonical import LogRow
 
@@ -137,6 +139,20 @@ def test_a_services_charts_and_links(as_owner: Client) -> None:
     assert {node["name"]: node["url"] for node in drawn["nodes"]}["other"].startswith("/items/")
 
 
+def test_deployments_and_changes_are_drawn_on_charts(as_owner: Client, sent: Load) -> None:
+    sent(span(1, 1, service="other", version="2.0", ms=5))
+    item = Item.objects.get(name="other")
+    add_event(SYSTEM, item, "deploy.finished", HOSTILE, severity="warning", at=datetime.fromtimestamp(START / 1e9, UTC))
+    for address in ("/services/other/chart/rate", f"/items/{item.pk}/requests/rate", f"/items/{item.pk}/charts/cpu"):
+        marks = as_owner.get(f"{address}?range=1h").json()["marks"]
+        assert [START / 1e6, "warning", HOSTILE] in marks, address
+        assert "appeared" in {text for _at, _severity, text in marks}, address
+        assert ("version 2.0" in {text for _at, _severity, text in marks}) is address.startswith("/services"), address
+    found = page(as_owner, f"/items/{item.pk}/requests?range=1h")
+    assert 'href="/services/other"' in found
+    assert 'href="/traces?q=service%3A%22other%22"' in found
+
+
 @pytest.mark.usefixtures("hostile")
 def test_the_api_answers_what_the_pages_show(admin: ApiClient) -> None:
     [row] = admin.call("GET", "/traces?q=service:other").json()["items"]
@@ -159,6 +175,25 @@ def test_the_api_answers_what_the_pages_show(admin: ApiClient) -> None:
     assert admin.call("GET", "/traces?q=duration:%3Ex").status_code == 400
     assert admin.call("GET", "/traces?since=never").status_code == 422
     assert admin.call("GET", f"/traces/{trace_id(9)}").status_code == 404
+
+
+def test_two_traces_are_compared_by_page_and_api(as_owner: Client, admin: ApiClient, sent: Load) -> None:
+    sent(
+        span(1, 1, ms=100, name=HOSTILE), span(1, 2, 1, at_ms=10, ms=20, name="sql"),
+        span(2, 1, ms=400, name=HOSTILE), span(2, 2, 1, at_ms=10, ms=320, name="sql", is_error=True),
+        span(2, 3, 1, at_ms=340, ms=20, name="mail"),
+    )  # fmt: skip
+    found = page(as_owner, f"/traces/compare?trace={trace_id(1)}&trace={trace_id(2)}")
+    for text in (SHOWN, "+300 ms", "only in B", "Where the difference comes from"):
+        assert text in found, text
+    rows = admin.call("GET", f"/traces/{trace_id(1)}/compare/{trace_id(2)}").json()
+    assert [(row["name"], row["difference_ns"] // 10**6) for row in rows["steps"]] == [
+        (HOSTILE, -20), ("sql", 300), ("mail", 20),
+    ]  # fmt: skip
+    for asked in ("", f"?trace={trace_id(1)}", "?trace=a&trace=b&trace=c"):
+        assert "Which two?" in page(as_owner, f"/traces/compare{asked}")
+    page(as_owner, f"/traces/compare?trace={trace_id(1)}&trace={trace_id(9)}", 404)
+    page(as_owner, f"/traces/compare?trace={trace_id(1)}&trace=nonsense", 422)
 
 
 def test_the_outline_of_ten_thousand_spans_is_small(as_owner: Client, sent: Load) -> None:

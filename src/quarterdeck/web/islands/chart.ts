@@ -3,7 +3,8 @@
 //   <div data-island="chart" data-url="/items/7/charts/cpu?range=1h" data-refresh-seconds="10" data-group="item-7"
 //        data-title="CPU" data-empty="No samples in this time" data-failed="…" data-summary="{name}: now {now}, …"></div>
 //
-// The server answers {"unit", "stacked", "maximum", "since", "until", "series": [{"name", "points": [[ms, value]]}]}.
+// The server answers {"unit", "stacked", "maximum", "since", "until", "series": [{"name", "points": [[ms, value]]}],
+// "marks": [[ms, severity, text]]}; marks are what happened to the item: dashed lines that the tooltip explains.
 import type { Island } from "./app";
 import { calm, connect, font, palette, startDrawing, textElement, token, tooltipStyle } from "./drawing";
 import type { EChartsType } from "./drawing";
@@ -22,7 +23,10 @@ interface ChartData {
   since: number;
   until: number;
   series: Series[];
+  marks?: Mark[];
 }
+
+type Mark = [at: number, severity: string, text: string];
 
 interface TooltipRow {
   seriesName: string;
@@ -30,10 +34,40 @@ interface TooltipRow {
   value: [number, number | null];
 }
 
-function tooltip(rows: TooltipRow[], unit: string): HTMLElement {
+// A mark is told where the pointer is as near to it as this part of the chart's width.
+const NEAR = 0.012;
+const TOLD_MARKS = 6;
+
+function marksNear(data: ChartData, at: number): Mark[] {
+  const reach = (data.until - data.since) * NEAR;
+  return (data.marks ?? []).filter((mark) => Math.abs(mark[0] - at) <= reach).slice(-TOLD_MARKS);
+}
+
+function markLine(data: ChartData): object {
+  const tones: Record<string, string> = { error: "--qd-bad", critical: "--qd-bad", warning: "--qd-warn" };
+  const line = ([at, severity]: Mark): object => {
+    const color = token(tones[severity] ?? "--qd-info");
+    return { xAxis: at, lineStyle: { color }, itemStyle: { color } };
+  };
+  return {
+    silent: true,
+    animation: false,
+    symbol: ["none", "circle"],
+    symbolSize: 6,
+    label: { show: false },
+    lineStyle: { type: "dashed", width: 1 },
+    data: (data.marks ?? []).filter(([at]) => at >= data.since && at <= data.until).map(line),
+  };
+}
+
+function tooltip(rows: TooltipRow[], data: ChartData): HTMLElement {
+  const { unit } = data;
   const box = document.createElement("div");
   const first = rows[0];
   if (first) box.append(textElement("div", absoluteTime(first.value[0]), "qd-muted"));
+  for (const mark of first ? marksNear(data, first.value[0]) : []) {
+    box.append(textElement("div", `┆ ${absoluteTime(mark[0])} ${mark[2]}`, "qd-tip-mark"));
+  }
   for (const row of rows.filter((row) => row.value[1] !== null).slice(0, 16)) {
     const line = textElement("div", "", "qd-tip");
     const swatch = textElement("i", "");
@@ -46,13 +80,14 @@ function tooltip(rows: TooltipRow[], unit: string): HTMLElement {
 
 function series(data: ChartData): object[] {
   const single = data.series.length === 1;
-  return data.series.map((one) => ({
+  return data.series.map((one, index) => ({
     name: one.name,
     type: "line",
     data: one.points,
     showSymbol: one.points.length < 2,
     lineStyle: { width: 1.5 },
     emphasis: { disabled: true },
+    ...(index === 0 ? { markLine: markLine(data) } : {}),
     ...(data.stacked ? { stack: "all" } : {}),
     ...(data.stacked || single ? { areaStyle: { opacity: data.stacked ? 0.28 : 0.14 } } : {}),
   }));
@@ -94,7 +129,7 @@ function option(data: ChartData, width: number): object {
     tooltip: {
       trigger: "axis",
       ...tooltipStyle(),
-      formatter: (rows: TooltipRow[]) => tooltip(rows, data.unit),
+      formatter: (rows: TooltipRow[]) => tooltip(rows, data),
       axisPointer: { type: "line", lineStyle: { color: token("--qd-line-strong") } },
     },
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: "shift", filterMode: "none" }],
@@ -131,8 +166,9 @@ function describe(element: HTMLElement, data: ChartData): void {
       .replace("{now}", withUnit(now, data.unit))
       .replace("{highest}", withUnit(Math.max(...values), data.unit));
   });
+  const told = (data.marks ?? []).slice(-TOLD_MARKS).map(([at, , text]) => `${absoluteTime(at)}: ${text}`);
   element.setAttribute("role", "img");
-  element.setAttribute("aria-label", [element.dataset["title"] ?? "", ...lines].join(". "));
+  element.setAttribute("aria-label", [element.dataset["title"] ?? "", ...lines, ...told].join(". "));
 }
 
 class Chart {

@@ -12,6 +12,7 @@ from quarterdeck.inventory import queries
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.web.items.figures import FIGURES, SPARKS, data, figures_for, of_metric
 from quarterdeck.web.items.heads import head
+from quarterdeck.web.marks import marks_of
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.viewing import range_of
 
@@ -46,6 +47,8 @@ def chart(request: PageRequest, pk: int, name: str) -> JsonResponse:
     figure = of_metric(request.GET.get("metric", "")) if name == "metric" else {**FIGURES, **SPARKS}.get(name)
     if figure is None:
         raise NotFound(_('There is no chart "%(name)s".') % {"name": name[:40]}, hint=", ".join(FIGURES))
-    answer = JsonResponse(data(request.actor, item, figure, range_of(request)))
+    span = range_of(request)
+    marks = marks_of(request.actor, item, span.since)
+    answer = JsonResponse(data(request.actor, item, figure, span) | {"marks": marks})
     answer.headers["Cache-Control"] = "no-store"
     return answer

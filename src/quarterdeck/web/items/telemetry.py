@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -15,12 +15,16 @@ from quarterdeck.access.checks import may
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound, Unavailable
 from quarterdeck.inventory import queries
+from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.telemetry.queries import Red, Requests
+from quarterdeck.telemetry.recent import Span
 from quarterdeck.web.items.figures import step_seconds
 from quarterdeck.web.items.heads import head
+from quarterdeck.web.marks import marks_of
 from quarterdeck.web.pages import PageRequest, page
+from quarterdeck.web.tracing.addresses import traces_query
 from quarterdeck.web.viewing import range_of
 
 LINES = 100
@@ -88,10 +92,20 @@ def requests(request: PageRequest, pk: int) -> HttpResponse:
         span = range_of(request)
         counted = telemetry.requests(request.actor, item, span.since, _step(span.seconds))
         spans = telemetry.spans(request.actor, item, span.since, order=order, limit=SPANS)  # type: ignore[arg-type]
-        return {"requests": counted, "seconds": span.seconds, "spans": spans}
+        return {"requests": counted, "seconds": span.seconds, "spans": spans} | _onward(item, spans)
 
     context = context_of(request, item, "requests", read) | {"orders": orders, "order": order}
     return render(request, "web/items/requests.html", context, status=_status(context))
+
+
+def _onward(item: Item, spans: Sequence[Span]) -> dict[str, Any]:
+    """Return where there is more: the service's own page, and the search for all traces through the item."""
+    if not spans:
+        return {}
+    first = spans[0]
+    if catalogue().by_id[item.type_id].code == "service":
+        return {"service_name": first.service, "traces_query": traces_query("service", first.service)}
+    return {"traces_query": traces_query("host", first.host)} if first.host else {}
 
 
 def _step(seconds: int) -> int:
@@ -141,6 +155,6 @@ def request_chart(request: PageRequest, pk: int, name: str) -> JsonResponse:
         raise NotFound(_('There is no chart "%(name)s".') % {"name": name[:40]}, hint=", ".join(_CHARTS))
     span = range_of(request)
     found = telemetry.requests(request.actor, item, span.since, _step(span.seconds))
-    answer = JsonResponse(drawn(found, name))
+    answer = JsonResponse(drawn(found, name) | {"marks": marks_of(request.actor, item, found.since)})
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -10,10 +11,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from quarterdeck.core.errors import NotFound
+from quarterdeck.inventory import queries as inventory
 from quarterdeck.telemetry.requests import Red
 from quarterdeck.tracing import queries
 from quarterdeck.web.items.figures import step_seconds
+from quarterdeck.web.marks import mark, marks_of
 from quarterdeck.web.pages import PageRequest, page
+from quarterdeck.web.tracing.addresses import traces_query
 from quarterdeck.web.tracing.common import item_url, shown, times_of
 from quarterdeck.web.viewing import range_of, selector_of
 
@@ -48,8 +52,7 @@ def show(request: PageRequest, name: str) -> HttpResponse:
             "callees": [edge for edge in found.edges if edge.caller == name],
         }
 
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    context = {"name": name, "traces_query": f'service:"{quoted}"'}
+    context = {"name": name, "traces_query": traces_query("service", name)}
     return shown(request, "web/tracing/service.html", context, read)
 
 
@@ -94,10 +97,24 @@ def chart(request: PageRequest, name: str, chart: str) -> JsonResponse:
             "since": grid.start * 1000,
             "until": grid.end * 1000,
             "series": [{"name": title, "points": points} for title, points in series.items()],
+            "marks": _marks(request, found),
         }
     )
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _marks(request: PageRequest, found: queries.Service) -> list[list[Any]]:
+    """Return what happened to the service's item, and when versions answered first: its deployments."""
+    since = datetime.fromtimestamp(found.grid.start, UTC)
+    marks = [
+        mark(one.first_seen, "info", _("version %(name)s") % {"name": one.name})
+        for one in found.versions
+        if one.first_seen >= since
+    ]
+    if found.item:
+        marks += marks_of(request.actor, inventory.get_item(request.actor, found.item), since)
+    return sorted(marks)
 
 
 @require_GET
