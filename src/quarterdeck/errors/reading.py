@@ -126,8 +126,8 @@ def pairs_of(value: Any, prefix: str = "", depth: int = 0) -> Pairs:
     for name, inner in _items(value):
         if isinstance(inner, dict) and inner and depth < _DEPTH_MAX:
             found += pairs_of(inner, f"{prefix}{name}.", depth + 1)
-        else:
-            found.append((f"{prefix}{name}", text(inner, _TEXT_MAX)))
+        elif shown := text(inner, _TEXT_MAX):
+            found.append((f"{prefix}{name}", shown))
     return found[:PAIRS_MAX]
 
 

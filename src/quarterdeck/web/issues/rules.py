@@ -34,7 +34,7 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy("Parts with commas between; {{ service }}, {{ type }}, {{ tags.x }} stand for values."),
     )
     position = forms.IntegerField(label=gettext_lazy("Position"), initial=0, min_value=-1_000_000, max_value=1_000_000)
-    is_enabled = forms.BooleanField(label=gettext_lazy("In force"), required=False, initial=True)
+    is_enabled = forms.BooleanField(label=gettext_lazy("The rule is obeyed"), required=False, initial=True)
 
 
 @require_http_methods(["GET", "POST"])
