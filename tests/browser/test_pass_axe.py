@@ -30,7 +30,7 @@ PAGES = [
     "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/traces/compare", "/services",
     "/services/map", "/statements", "/statements?category=cache",
-    "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns",
+    "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns", "/logs/changed",
     "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/monitors",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",

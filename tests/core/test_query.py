@@ -19,8 +19,10 @@ from quarterdeck.core.query import (
     Text,
     Value,
     compile_q,
+    condition_text,
     leaves,
     mentions,
+    narrowed,
     parse,
 )
 
@@ -200,3 +202,17 @@ def _refusal(text: str) -> BadQuery | None:
 def test_a_value_between_slashes_is_a_regular_expression(raw: str, regex: str) -> None:
     assert Value(raw).regex == regex
     assert Value(raw, quoted=True).regex == ""
+
+
+@pytest.mark.parametrize("value", ["plain", 'a "b" \\c', "x OR y", "*", "", "[1 TO 2]", "/a/", "\x1b\n<b>"])
+def test_a_condition_of_any_value_is_read_back(value: str) -> None:
+    [leaf] = leaves(parse(condition_text("a.b-c/d", value)))
+    assert isinstance(leaf, Match)
+    assert (leaf.field, [one.text for one in leaf.values], leaf.values[0].is_pattern) == ("a.b-c/d", [value], False)
+    assert condition_text("no field", value) == ""
+
+
+def test_a_condition_narrows_the_whole_query() -> None:
+    assert narrowed("a OR b", 'c:"d"') == '(a OR b) c:"d"'
+    assert narrowed("", condition_text("c", None)) == "-c:*"
+    assert parse("-c:*") == parse(narrowed(" ", "-c:*"))

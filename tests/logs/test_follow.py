@@ -47,6 +47,15 @@ def test_a_search_prints_what_programs_and_people_read(filled: Instance) -> None
     assert 'did you mean "error"?' in wrong.stderr
 
 
+def test_what_changed_is_a_command_and_a_word_a_query(filled: Instance) -> None:
+    found = json.loads(filled.qd("logs", "changed", "service:tailed", "--since", "30m", "-o", "json").stdout)
+    assert (found["fields"]["before"], found["fields"]["fields"]) == (0, [])
+    assert found["fields"]["now"] >= 3
+    assert "FIELD" in filled.qd("logs", "changed").stdout
+    assert json.loads(filled.qd("logs", "search", "changed", "-o", "json").stdout) == []
+    assert json.loads(filled.qd("logs", "--since", "1h", "-o", "json", "service:tailed").stdout)
+
+
 class Follower:
     """`qd logs --follow -o json` in the background, with the lines that it printed."""
 

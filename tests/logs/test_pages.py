@@ -145,3 +145,42 @@ def test_the_api_answers_each_question(browser: Client) -> None:
     assert browser.get("/api/v1/logs", {"q": "level:x"}).json()["code"] == "bad_query"
     assert browser.get("/api/v1/logs/tail", {"q": "level:x"}).status_code == 400
     assert len(found("service:shop")) == 8
+
+
+def changing() -> None:
+    for minutes, zone, word in ((90, "old<b>", "cache hit"), (30, 'new "zone" OR x', "card declined")):
+        load(*[line(f"{word} {n}", ago(minutes=minutes, seconds=n), attributes={"zone": zone}) for n in range(20)])
+
+
+def test_what_changed_shows_both_times_and_narrows_the_query(browser: Client) -> None:
+    assert "No log lines" in text_of(browser, "/logs/changed")
+    changing()
+    page = text_of(browser, "/logs/changed?q=source:otlp+OR+x")
+    assert "20 in the same length of time before" in page
+    assert "old&lt;b&gt;" in page
+    assert page.count("<progress") == 8
+    addresses = [part.partition('"')[0].replace("&amp;", "&") for part in page.split('qd-line" href="')[1:]]
+    chosen = next(address for address in addresses if "zone" in address and "new" in address)
+    assert text_of(browser, chosen).count("card declined") == 20
+    chosen = next(address for address in addresses if "declined" in address)
+    assert text_of(browser, chosen).count("card declined") == 20
+    chinese = browser.get("/logs/changed", headers={"accept-language": "zh-hans"}).content.decode()
+    assert "有何变化？" in chinese
+    assert "One of the two times has no lines" in text_of(browser, "/logs/changed?q=card")
+    assert "<mark>" in text_of(browser, "/logs/changed?q=level:eror", 400)
+
+
+def test_the_api_answers_what_changed(browser: Client) -> None:
+    changing()
+    found = browser.get("/api/v1/logs/changed", {"q": "source:otlp"}).json()
+    fields = found["fields"]
+    assert (fields["now"], fields["before"], fields["is_sampled"], fields["is_cut"]) == (20, 20, False, False)
+    assert [one["field"] for one in fields["fields"]] == ["zone"]
+    values = {one["value"]: one for one in fields["fields"][0]["values"]}
+    assert values['new "zone" OR x']["query"] == 'zone:"new \\"zone\\" OR x"'
+    assert (values['new "zone" OR x']["is_new"], values["old<b>"]["is_gone"]) == (True, True)
+    assert [(one["template"], one["now"], one["before"]) for one in found["patterns"]] == [
+        ("cache hit <num>", 0, 20), ("card declined <num>", 20, 0),
+    ]  # fmt: skip
+    assert browser.get("/api/v1/logs/changed", {"q": "level:x"}).json()["code"] == "bad_query"
+    assert browser.get("/api/v1/logs/changed", {"limit": 51}).status_code == 422

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from quarterdeck.cli.changing import write_changes
 from quarterdeck.cli.client import Client
 from quarterdeck.cli.output import (
     ColumnsOption,
@@ -24,26 +26,41 @@ from quarterdeck.cli.output import (
 )
 from quarterdeck.core.errors import BadInput, Unavailable
 
-app = typer.Typer(help="Search log lines, and follow them as they come in.")
+
+class _Searching(TyperGroup):
+    """`qd logs QUERY` is `qd logs search QUERY`: what is no command's name is a query."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        is_named = bool(args) and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if is_named else ["search", *args])
+
+
+app = typer.Typer(cls=_Searching, help="Search log lines, follow them as they come in, and see what changed.")
 _COLUMNS = ("ts", "level", "service", "host", "message")
 _RETRY_SECONDS = 1.0
+QueryArgument = Annotated[str, typer.Argument(help='Words, or field:value: service:shop level:error "timeout"')]
+SinceOption = Annotated[str, typer.Option("--since", help="How far back: 30m, 6h, 7d, or a time (ISO 8601).")]
+UntilOption = Annotated[str, typer.Option("--until", help="Until when; now when it is left out.")]
+ItemsOption = Annotated[str, typer.Option("--items", help="Only lines of the items of this query: env:prod")]
+ParseOption = Annotated[str, typer.Option("--parse", help="Fields of messages: json, logfmt, access, grok:PATTERN.")]
 
 
 @app.command()
-def logs(
-    query: Annotated[str, typer.Argument(help='Words, or field:value: service:shop level:error "timeout"')] = "",
-    since: Annotated[str, typer.Option("--since", help="How far back: 30m, 6h, 7d, or a time (ISO 8601).")] = "1h",
-    until: Annotated[str, typer.Option("--until", help="Until when; now when it is left out.")] = "",
-    selector: Annotated[str, typer.Option("--items", help="Only lines of the items of this query: env:prod")] = "",
-    parse: Annotated[str, typer.Option("--parse", help="Fields of messages: json, logfmt, access, grok:PATTERN.")] = "",
+def search(
+    query: QueryArgument = "",
+    since: SinceOption = "1h",
+    until: UntilOption = "",
+    selector: ItemsOption = "",
+    parse: ParseOption = "",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with lines as they come in.")] = False,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many lines, the newest; 0 for all.")] = 100,
     columns: ColumnsOption = "",
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Search lines, newest last. With --follow new ones are printed as they come: JSON has one in a line then.
+    """Search lines, newest last; `search` may be left out. With --follow new ones are printed as they come: JSON has
+    one in a line then.
 
-    Example: qd logs 'service:shop level:error "timeout"' --since 1h -o json
+    Example: qd logs search 'service:shop level:error "timeout"' --since 1h -o json
     """
     chosen = columns_of(columns, _COLUMNS)
     if follow and output not in (Format.TABLE, Format.JSON):
@@ -55,6 +72,27 @@ def logs(
             return
         newest = list(client.rows("/logs", asked, at_most=limit))
     write_rows(reversed(newest), output, chosen)
+
+
+@app.command()
+def changed(
+    query: QueryArgument = "",
+    since: SinceOption = "1h",
+    until: UntilOption = "",
+    selector: ItemsOption = "",
+    parse: ParseOption = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=50, help="At most so many fields and patterns.")] = 20,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Compare lines with those of the same length of time before: fields, values and patterns that differ most.
+
+    Example: qd logs changed 'service:shop' --since 1h -o json
+    """
+    asked: dict[str, str | int] = {"q": query, "since": since, "until": until, "selector": selector, "parse": parse}
+    with Client() as client:
+        found = client.get("/logs/changed", asked | {"limit": limit})
+    patterns = [{"field": "pattern", "value": one["template"], "kind": "value", **one} for one in found["patterns"]]
+    write_changes(found, patterns, output)
 
 
 def _follow(client: Client, asked: dict[str, str], limit: int, columns: Sequence[str], output: Format) -> None:

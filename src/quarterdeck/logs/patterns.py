@@ -68,9 +68,13 @@ class Pattern:
 
     @property
     def query(self) -> str:
-        """The query of the pattern's lines: the index finds the words, the id sorts out the rest."""
-        words = dict.fromkeys(word.lower() for part in _MASK.split(self.template) for word in _whole_words(part))
-        return " ".join([*(f'"{word}"' for word in list(words)[:4]), f"pattern:{self.id}"])
+        return query_of(self.id, self.template)
+
+
+def query_of(id_: str, template_: str) -> str:
+    """Return the query of a pattern's lines: the index finds the words, the id sorts out the rest."""
+    words = dict.fromkeys(word.lower() for part in _MASK.split(template_) for word in _whole_words(part))
+    return " ".join([*(f'"{word}"' for word in list(words)[:4]), f"pattern:{id_}"])
 
 
 def _whole_words(part: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quarterdeck.logs.changed import ChangedPattern, Changes, changed
 from quarterdeck.logs.counting import Facet, Histogram, Statistics, facets, histogram, statistics
 from quarterdeck.logs.patterns import ORDERS, Pattern, patterns
 from quarterdeck.logs.searching import Around, Line, Page, Search, around, check, find, get_line, last
@@ -10,6 +11,8 @@ from quarterdeck.logs.tailing import Tail, follow
 __all__ = [
     "ORDERS",
     "Around",
+    "ChangedPattern",
+    "Changes",
     "Facet",
     "Histogram",
     "Line",
@@ -19,6 +22,7 @@ __all__ = [
     "Statistics",
     "Tail",
     "around",
+    "changed",
     "check",
     "facets",
     "find",

@@ -14,6 +14,7 @@ from quarterdeck.api.description import file_answer
 from quarterdeck.api.paging import link_next
 from quarterdeck.api.shapes import Line as Text
 from quarterdeck.api.shapes import UrlQuery, moment
+from quarterdeck.api.shapes.differing import DifferencesRow, differences
 from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
 from quarterdeck.core.streams import in_background, server_sent
@@ -130,6 +131,38 @@ class LogPatterns(Schema):
     items: list[LogPattern]
 
 
+class LogChangedPattern(TypedDict):
+    """A template with its lines in both times, and their shares of all lines, 0 to 1. `query` selects its lines."""
+
+    id: str
+    template: str
+    now: int
+    before: int
+    now_share: float
+    before_share: float
+    is_new: bool
+    is_gone: bool
+    deviations: float
+    level: str
+    services: list[str]
+    query: str
+
+
+class LogChanges(Schema):
+    """What changed from [`before_since`, `since`) to [`since`, `until`): fields and patterns, most changed first.
+
+    `patterns_known` templates were compared; `patterns_cut`: there were more kinds of lines than can be counted.
+    """
+
+    before_since: str
+    since: str
+    until: str
+    fields: DifferencesRow
+    patterns: list[LogChangedPattern]
+    patterns_known: int
+    patterns_cut: bool
+
+
 def shown(line: Line) -> dict[str, Any]:
     """Return the line as JSON has it."""
     fields = {name: getattr(line, name) for name in LogLine.__annotations__ if name != "ts"}
@@ -244,6 +277,34 @@ def patterns(
             {**{name: getattr(one, name) for name in plain}, "first": moment(one.first), "last": moment(one.last)}
             for one in found
         ]
+    }
+
+
+@router.get("/logs/changed", response=LogChanges)
+def changed(
+    request: HttpRequest,
+    q: UrlQuery = "",
+    since: Text = "1h",
+    until: Text = "",
+    selector: UrlQuery = "",
+    parse: Annotated[str, Query("", max_length=1000, description="json, logfmt, access or grok:PATTERN")] = "",
+    limit: Annotated[int, Query(20, ge=1, le=50)] = 20,
+) -> dict[str, Any]:
+    """Compare the lines with those of the same length of time before: which fields, values and patterns differ most.
+
+    Values on fewer than five lines are not told apart, nor is a difference told that may well be chance (3 deviations).
+    """
+    found = queries.changed(identify(request), _search(q, since, until, selector, parse), limit=limit)
+    return {
+        "before_since": moment(found.before_since),
+        "since": moment(found.since),
+        "until": moment(found.until),
+        "fields": differences(found.fields),
+        "patterns": [
+            {name: getattr(one, name) for name in LogChangedPattern.__annotations__} for one in found.patterns
+        ],
+        "patterns_known": found.patterns_known,
+        "patterns_cut": found.patterns_cut,
     }
 
 

@@ -7,6 +7,7 @@ from quarterdeck.core.query.compiling import Condition, Fields, compile_node, co
 from quarterdeck.core.query.nodes import And, Everything, Match, Node, Not, Op, Or, Text, Value, leaves, mentions
 from quarterdeck.core.query.parsing import parse
 from quarterdeck.core.query.wildcards import wildcards
+from quarterdeck.core.query.writing import condition_text, narrowed
 
 __all__ = [
     "And",
@@ -22,8 +23,10 @@ __all__ = [
     "Value",
     "compile_node",
     "compile_q",
+    "condition_text",
     "leaves",
     "mentions",
+    "narrowed",
     "parse",
     "wildcards",
 ]

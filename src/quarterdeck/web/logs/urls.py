@@ -7,6 +7,7 @@ from quarterdeck.web.logs import details, parts, saved, views
 urlpatterns = [
     path("logs", views.logs, name="logs"),
     path("logs/patterns", views.patterns, name="log_patterns"),
+    path("logs/changed", views.changed, name="log_changed"),
     path("logs/completions", parts.completions, name="log_completions"),
     path("logs/histogram", parts.histogram, name="log_histogram"),
     path("logs/facets", parts.facets, name="log_facets"),

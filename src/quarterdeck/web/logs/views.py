@@ -7,16 +7,20 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from quarterdeck.access.checks import may
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError, TooMany, Unavailable
+from quarterdeck.core.query import narrowed
 from quarterdeck.logs import queries
 from quarterdeck.logs.actions import saved_searches
-from quarterdeck.logs.queries import Line, Pattern
+from quarterdeck.logs.queries import Changes, Line, Pattern
+from quarterdeck.web.changed import Bars, Group, group
 from quarterdeck.web.items.listing import marked
 from quarterdeck.web.logs.asked import Asked, asked
+from quarterdeck.web.logs.titles import facet_title, level_title
 from quarterdeck.web.pages import PageRequest, page
 
 PAGE_ROWS = 100
@@ -42,6 +46,7 @@ def _context(request: PageRequest, one: Asked, tab: str) -> dict[str, Any]:
     tabs = [
         {"title": _("Lines"), "url": f"{reverse('web:logs')}?{one.address()}", "current": tab == "lines"},
         {"title": _("Patterns"), "url": f"{reverse('web:log_patterns')}?{one.address()}", "current": tab == "patterns"},
+        {"title": _("Changed?"), "url": f"{reverse('web:log_changed')}?{one.address()}", "current": tab == "changed"},
     ]
     return {
         "asked": one,
@@ -92,6 +97,39 @@ def patterns(request: PageRequest) -> HttpResponse:
         wrong, status = _wrong(error, one.search.query)
         context |= wrong
     return render(request, "web/logs/patterns.html", context, status=status)
+
+
+@require_GET
+@page("telemetry.query")
+def changed(request: PageRequest) -> HttpResponse:
+    """What differs from the same length of time before: fields with their values, and patterns."""
+    one, status = asked(request), 200
+    context = _context(request, one, "changed")
+    try:
+        found = queries.changed(request.actor, one.search)
+        context |= {"found": found, "groups": _groups(one, found)}
+    except (BadInput, Unavailable, TooMany) as error:
+        wrong, status = _wrong(error, one.search.query)
+        context |= wrong
+    return render(request, "web/logs/changed.html", context, status=status)
+
+
+def _groups(one: Asked, found: Changes) -> list[Group]:
+    def address(condition: str) -> str:
+        return f"{reverse('web:logs')}?{one.address(q=narrowed(one.search.query, condition))}"
+
+    def title(field: str, value: str) -> str | Promise:
+        return level_title(value) if field == "level" else value
+
+    rows = [
+        Bars(
+            row.template, address(row.query), row.now, row.before, row.now_share, row.before_share, row.is_new,
+            row.is_gone, is_code=True,
+        )
+        for row in found.patterns
+    ]  # fmt: skip
+    fields = [group(field, facet_title(field.field), title, address) for field in found.fields.fields]
+    return [*fields, *([Group(_("Patterns"), 0, rows, "")] if rows else [])]
 
 
 def _orders() -> dict[str, str]:
