@@ -33,38 +33,32 @@ class Instance:
         if url:
             self.environ["QD_DATABASE_URL"] = url
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, *arguments], env=self.environ, stdout=subprocess.PIPE, text=True)
+    def run(self, *arguments: str) -> dict[str, object]:
+        """Run Python with these arguments; return the verdict that it prints."""
+        words = [sys.executable, *arguments]
+        done = subprocess.run(words, env=self.environ, stdout=subprocess.PIPE, text=True, check=True, timeout=100)
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
 
-    def run(self, *arguments: str) -> str:
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=100)
-        assert process.returncode == 0
-        return output
-
-    def append_at_once(self) -> None:
-        running = [self.start("-m", "tests.audit.appender", str(EACH)) for _ in range(PROCESSES)]
-        for process in running:
-            process.communicate(timeout=100)
-        assert [process.returncode for process in running] == [0] * PROCESSES
+    def append_at_once(self) -> dict[str, object]:
+        return self.run("-m", "tests.audit.appenders", str(PROCESSES), str(EACH))
 
     def verdict(self) -> dict[str, object]:
-        found: dict[str, object] = json.loads(self.run("-c", _VERIFY))
-        return found
+        return self.run("-c", _VERIFY)
 
 
 def test_they_make_one_chain_on_a_sqlite_file(tmp_path: Path) -> None:
     instance = Instance(tmp_path, "")
-    instance.run("-m", "django", "migrate", "-v", "0")
-    instance.append_at_once()
-    assert (instance.verdict()["ok"], instance.verdict()["checked"]) == (True, KEPT)
+    verdict = instance.append_at_once()
+    assert (verdict["ok"], verdict["checked"]) == (True, KEPT)
     with sqlite3.connect(tmp_path / "records.sqlite3") as database:
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             database.execute("UPDATE audit_auditevent SET detail = 'x' WHERE seq = 40")
         database.execute("DROP TRIGGER audit_event_no_update")
         database.execute("UPDATE audit_auditevent SET detail = 'x' WHERE seq = 40")
     database.close()
-    assert (instance.verdict()["ok"], instance.verdict()["first_bad_seq"]) == (False, 40)
+    verdict = instance.verdict()
+    assert (verdict["ok"], verdict["first_bad_seq"]) == (False, 40)
 
 
 def test_they_make_one_chain_on_postgresql(tmp_path: Path, postgres: str) -> None:
@@ -73,9 +67,8 @@ def test_they_make_one_chain_on_postgresql(tmp_path: Path, postgres: str) -> Non
         database.execute("CREATE DATABASE audit_processes")
     url = postgres.rpartition("/")[0] + "/audit_processes"
     instance = Instance(tmp_path, url)
-    instance.run("-m", "django", "migrate", "-v", "0")
-    instance.append_at_once()
-    assert (instance.verdict()["ok"], instance.verdict()["checked"]) == (True, KEPT)
+    verdict = instance.append_at_once()
+    assert (verdict["ok"], verdict["checked"]) == (True, KEPT)
     with psycopg.connect(url, autocommit=True) as database:
         for refused in (
             "UPDATE audit_auditevent SET detail = 'x'",
@@ -86,4 +79,5 @@ def test_they_make_one_chain_on_postgresql(tmp_path: Path, postgres: str) -> Non
                 database.execute(refused)
         database.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER USER")
         database.execute("DELETE FROM audit_auditevent WHERE seq = 41")
-    assert (instance.verdict()["ok"], instance.verdict()["first_bad_seq"]) == (False, 41)
+    verdict = instance.verdict()
+    assert (verdict["ok"], verdict["first_bad_seq"]) == (False, 41)
