@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,9 @@ if settings_module := os.environ.get("DJANGO_SETTINGS_MODULE"):
     raise pytest.UsageError(
         f"unset DJANGO_SETTINGS_MODULE (found {settings_module}): the tests choose a data directory first"
     )
+# The environment of many containers has it, and then each of the hundreds of processes that the tests start compiles
+# every module for itself: two thirds of what a start costs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["QD_DATA"] = tempfile.mkdtemp(prefix="quarterdeck-test-")
 os.environ.setdefault("QD_LOG_LEVEL", "warning")
 # pytest-django would read the settings before this file when they were named in pyproject.toml: with the data directory
@@ -23,6 +27,7 @@ import django
 from django.conf import settings
 from django.test import SimpleTestCase
 
+sys.dont_write_bytecode = False
 django.setup()
 # Processes of pytest-xdist inherit the environment; each is to make a data directory of its own, here.
 del os.environ["DJANGO_SETTINGS_MODULE"]
