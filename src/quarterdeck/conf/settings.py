@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "quarterdeck.telemetry",
     "quarterdeck.inventory",
     "quarterdeck.monitoring",
+    "quarterdeck.monitoring.dashboards",
     "quarterdeck.errors",
     "quarterdeck.logs",
     "quarterdeck.web",
