@@ -15,7 +15,7 @@ import typer
 
 from quarterdeck.cli.main import app
 
-MINE = ("api", "audit", "chart", "drift", "items", "search", "token", "types", "views")
+MINE = ("api", "audit", "chart", "dashboards", "drift", "items", "search", "token", "types", "views")
 QD = str(Path(sys.executable).with_name("qd"))
 
 

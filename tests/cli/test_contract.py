@@ -195,6 +195,32 @@ def test_types_views_search_and_charts_answer(instance: Instance) -> None:
         assert drawn["metric"] == name
 
 
+def test_dashboards_go_out_as_files_and_come_back(instance: Instance, tmp_path: Path) -> None:
+    file = tmp_path / "Load of hosts.yaml"
+    panel = {"id": 1, "title": "Load", "queries": [{"expr": 'system_cpu_load_average_1m{host=~"$host"}'}]}
+    host = {"name": "host", "kind": "items", "query": "type:host", "multi": True}
+    definition = {"title": "Load", "variables": [host], "panels": [panel]}
+    file.write_text(yaml.safe_dump(definition))
+    rows = json.loads(instance.qd("dashboards", "import", str(file), "--dry-run", "-o", "json").stdout)
+    assert [(row["slug"], row["result"], row["version"]) for row in rows] == [("load-of-hosts", "made", 1)]
+    assert "load-of-hosts" not in instance.qd("dashboards", "list").stdout
+    instance.qd("dashboards", "import", str(tmp_path), "--note", "by file")
+    exported = yaml.safe_load(instance.qd("dashboards", "export", "load-of-hosts").stdout)
+    assert exported == {"slug": "load-of-hosts", **definition}
+    instance.qd("dashboards", "export", "--to", str(tmp_path / "out"))
+    again = instance.qd("dashboards", "import", str(tmp_path / "out" / "load-of-hosts.yaml"), "-o", "json").stdout
+    assert json.loads(again)[0]["result"] == "unchanged"
+    (tmp_path / "out" / "load-of-hosts.yaml").write_text(yaml.safe_dump({**exported, "title": "Worse"}))
+    instance.qd("dashboards", "import", str(tmp_path / "out"))
+    assert "by file" in instance.qd("dashboards", "versions", "load-of-hosts").stdout
+    assert "Load" in instance.qd("dashboards", "restore", "load-of-hosts", "1").stdout
+    assert "system_cpu_load_average_1m" in instance.qd("dashboards", "show", "load-of-hosts").stdout
+    file.write_text("title: [")
+    assert instance.qd("dashboards", "import", str(file), check=False).returncode == 65
+    instance.qd("dashboards", "delete", "load-of-hosts")
+    assert instance.qd("dashboards", "show", "load-of-hosts", check=False).returncode == 66
+
+
 def test_token_list_and_revoke(instance: Instance) -> None:
     plain = instance.qd("token", "create", "--name", "short", "--role", "viewer").stdout.strip()
     [row] = [one for one in json.loads(instance.qd("token", "list", "-o", "json").stdout) if one["name"] == "short"]
