@@ -26,6 +26,7 @@ PAGES = [
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
+    "/dashboards", "/dashboards/new", "/dashboards/import", "/dashboards/types/host", "/dashboards/types/host?kiosk=1",
     "/intake", "/intake/connect/otlp", "/intake/targets", "/intake/keys", "/intake/keys/new", "/intake/dead",
     "/intake/redaction", "/intake/redaction/new", "/intake/redaction/card",
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/traces/compare", "/services",
@@ -38,7 +39,7 @@ PAGES = [
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
 # and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py, an issue and
-# its events those of test_errors.py.
+# its events those of test_errors.py, a dashboard those of test_dashboards.py.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "issue", "issue_change", "issue_comment", "issue_events", "issue_of_event",
@@ -51,6 +52,9 @@ NO_PAGES = {
     "role_preview", "save_role", "save_user", "service", "service_chart", "service_map_graph", "set_range",
     "set_selector", "start_import", "sync_sources", "topology_graph", "trace", "trace_span", "trace_spans",
     "user_active", "user_link", "verify_audit", "view_delete", "view_save",
+    "dashboard", "dashboard_data", "dashboard_delete", "dashboard_export", "dashboard_keep", "dashboard_made_data",
+    "dashboard_panel", "dashboard_panel_move", "dashboard_panel_new", "dashboard_panel_remove", "dashboard_restore",
+    "dashboard_settings", "dashboard_versions",
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
     "log_tail", "log_view_delete", "log_view_save",
 }  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quarterdeck.telemetry.charting import Chart, Series, chart, fleet
-from quarterdeck.telemetry.latest import Latest, Metric, latest, metrics_of
+from quarterdeck.telemetry.latest import Latest, Metric, TypeMetric, latest, metrics_of, metrics_of_many
 from quarterdeck.telemetry.recent import ErrorEvent, LogLine, SenderSeen, Span, errors, logs, senders, spans
 from quarterdeck.telemetry.requests import Operation, Red, Requests, requests
 from quarterdeck.telemetry.status import EngineStatus, TableStatus, engine_status
@@ -22,6 +22,7 @@ __all__ = [
     "Series",
     "Span",
     "TableStatus",
+    "TypeMetric",
     "chart",
     "engine_status",
     "errors",
@@ -29,6 +30,7 @@ __all__ = [
     "latest",
     "logs",
     "metrics_of",
+    "metrics_of_many",
     "requests",
     "senders",
     "spans",

@@ -51,6 +51,9 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "receive agents sdk keys otlp prometheus zabbix syslog connect redaction dead letters",
     ),
     NavEntry(
+        _OBSERVE, _("Dashboards"), "web:dashboards", "layout-grid", "telemetry.query", "boards panels grafana kiosk"
+    ),
+    NavEntry(
         _OBSERVE,
         _("Metrics"),
         "web:metrics",

@@ -12,6 +12,7 @@ PAGES = (
     "logs",
     "topology",
     "metrics",
+    "dashboards",
     "tracing",
     "types",
     "imports",

@@ -16,6 +16,8 @@ export type Island = (element: HTMLElement) => void | (() => void);
 const islands: Record<string, () => Promise<{ default: Island }>> = {
   chart: () => import("./chart"),
   explorer: () => import("./explorer"),
+  panel: () => import("./panel"),
+  board: () => import("./board"),
   sparkline: () => import("./sparkline"),
   graph: () => import("./graph"),
   scatter: () => import("./scatter"),

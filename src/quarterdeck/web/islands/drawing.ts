@@ -22,6 +22,7 @@ use([
   VisualMapContinuousComponent,
   GridComponent,
   TooltipComponent,
+  MarkLineComponent,
   LegendComponent,
   MarkLineComponent,
   DataZoomInsideComponent,

@@ -13,6 +13,7 @@ function time(moment: number): string {
     day: "numeric",
     hour: "2-digit",
     minute: "2-digit",
+    hourCycle: "h23",
   }).format(moment);
 }
 

@@ -22,12 +22,34 @@ function units(lines: Line[]): string[] {
   return [...new Set(lines.map((line) => line.unit))].slice(0, 2);
 }
 
-function series(answer: Answer, view: string, earlier: string): object[] {
+/** What a panel says of its scale; the explorer leaves it open. */
+export interface Limits {
+  minimum: number | null;
+  maximum: number | null;
+  decimals: number | null;
+  thresholds: { value: number; level: string }[];
+}
+
+const NO_LIMITS: Limits = { minimum: null, maximum: null, decimals: null, thresholds: [] };
+
+/** Thresholds are dashed lines across, in the colour of the level that begins there. */
+function marks(limits: Limits): object {
+  const colours: Record<string, string> = { ok: "--qd-good", warn: "--qd-warn", bad: "--qd-bad" };
+  const data = limits.thresholds.map((one) => ({
+    yAxis: one.value,
+    lineStyle: { color: token(colours[one.level] ?? "--qd-muted") },
+  }));
+  if (!data.length) return {};
+  return { markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { type: "dashed" }, data } };
+}
+
+function series(answer: Answer, view: string, earlier: string, limits: Limits): object[] {
   const colours = palette();
   const axes = units(answer.series);
   const drawn = answer.series.map((line, index) => ({
     name: line.name,
-    type: "line",
+    type: view === "bar" ? "bar" : "line",
+    ...(index === 0 ? marks(limits) : {}),
     yAxisIndex: Math.max(0, axes.indexOf(line.unit)),
     data: points(answer, line.values),
     triggerLineEvent: true,
@@ -36,8 +58,8 @@ function series(answer: Answer, view: string, earlier: string): object[] {
     itemStyle: { color: colours[index % colours.length] },
     lineStyle: { width: 1.5 },
     emphasis: { focus: "series" },
-    ...(view === "stacked" ? { stack: `unit ${line.unit}` } : {}),
-    ...(view === "line" ? {} : { areaStyle: { opacity: view === "stacked" ? 0.3 : 0.14 } }),
+    ...(view === "stacked" || view === "bar" ? { stack: `unit ${line.unit}` } : {}),
+    ...(view === "line" || view === "bar" ? {} : { areaStyle: { opacity: view === "stacked" ? 0.3 : 0.14 } }),
   }));
   const before = answer.series.flatMap((line, index) =>
     line.earlier.length
@@ -62,7 +84,7 @@ function ends(answer: Answer, unit: string, view: string): object {
   const lines = answer.series.filter((line) => line.unit === unit);
   if (lines.some((line) => (line.min ?? 0) < 0)) return {};
   const highs = lines.flatMap((line) => [line.max ?? 0, ...line.earlier.map((value) => value ?? 0)]);
-  const top = niceMaximum(unit, view === "stacked" ? stackHeight(lines) : Math.max(0, ...highs));
+  const top = niceMaximum(unit, view === "stacked" || view === "bar" ? stackHeight(lines) : Math.max(0, ...highs));
   return top ? { min: 0, max: top, interval: top / 4, scale: false } : {};
 }
 
@@ -71,7 +93,7 @@ function stackHeight(lines: Line[]): number {
   return Math.max(0, ...sums, ...lines.flatMap((line) => line.earlier.map((value) => value ?? 0)));
 }
 
-function tooltip(rows: TooltipRow[], units: string[]): HTMLElement {
+function tooltip(rows: TooltipRow[], units: string[], decimals?: number): HTMLElement {
   const box = document.createElement("div");
   if (rows[0]) box.append(textElement("div", absoluteTime(rows[0].value[0]), "qd-muted"));
   const known = rows.filter((row) => row.value[1] !== null).sort((a, b) => (b.value[1] ?? 0) - (a.value[1] ?? 0));
@@ -79,7 +101,7 @@ function tooltip(rows: TooltipRow[], units: string[]): HTMLElement {
     const line = textElement("div", "", "qd-tip");
     const swatch = textElement("i", "");
     swatch.style.background = row.color;
-    const value = withUnit(row.value[1] ?? 0, units[row.seriesIndex] ?? "");
+    const value = withUnit(row.value[1] ?? 0, units[row.seriesIndex] ?? "", decimals);
     line.append(swatch, textElement("span", row.seriesName.slice(0, 90)), textElement("b", value));
     box.append(line);
   }
@@ -87,7 +109,21 @@ function tooltip(rows: TooltipRow[], units: string[]): HTMLElement {
   return box;
 }
 
-export function lineOption(answer: Answer, view: string, earlier: string): Record<string, unknown> {
+function fixedEnds(limits: Limits): object {
+  return {
+    ...(limits.minimum === null ? {} : { min: limits.minimum }),
+    ...(limits.maximum === null ? {} : { max: limits.maximum }),
+    ...(limits.minimum === null && limits.maximum === null ? {} : { interval: undefined }),
+  };
+}
+
+export function lineOption(
+  answer: Answer,
+  view: string,
+  earlier: string,
+  limits: Limits = NO_LIMITS,
+): Record<string, unknown> {
+  const decimals = limits.decimals ?? undefined;
   const label = { color: token("--qd-muted"), fontFamily: font(), fontSize: 12, hideOverlap: true };
   const axes = units(answer.series);
   const withEarlier = answer.series.filter((line) => line.earlier.length);
@@ -98,7 +134,7 @@ export function lineOption(answer: Answer, view: string, earlier: string): Recor
     tooltip: {
       trigger: "axis",
       ...tooltipStyle(),
-      formatter: (rows: TooltipRow[]) => tooltip(rows, unitOf),
+      formatter: (rows: TooltipRow[]) => tooltip(rows, unitOf, decimals),
       axisPointer: { type: "line", lineStyle: { color: token("--qd-line-strong") } },
     },
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: "shift", filterMode: "none" }],
@@ -116,9 +152,10 @@ export function lineOption(answer: Answer, view: string, earlier: string): Recor
       splitNumber: 4,
       scale: view === "line",
       ...ends(answer, unit, view),
-      axisLabel: { ...label, formatter: (value: number) => withUnit(value, unit) },
+      ...fixedEnds(limits),
+      axisLabel: { ...label, formatter: (value: number) => withUnit(value, unit, decimals) },
       splitLine: { show: index === 0, lineStyle: { color: token("--qd-line") } },
     })),
-    series: series(answer, view, earlier),
+    series: series(answer, view, earlier, limits),
   };
 }

@@ -6,36 +6,49 @@ const fine = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 2 });
 const binary = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
-function inBytes(value: number): string {
+/** How plain and fine numbers are written: as usual, or with a fixed number of decimals. */
+interface Formats {
+  plain: Intl.NumberFormat;
+  fine: Intl.NumberFormat;
+}
+
+function formats(decimals?: number): Formats {
+  if (decimals === undefined) return { plain, fine };
+  const fixed = new Intl.NumberFormat(language, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  return { plain: fixed, fine: fixed };
+}
+
+function inBytes(value: number, as: Formats): string {
   let amount = value;
   let unit = 0;
   while (Math.abs(amount) >= 1024 && unit < binary.length - 1) {
     amount /= 1024;
     unit++;
   }
-  return `${plain.format(amount)} ${binary[unit]}`;
+  return `${as.plain.format(amount)} ${binary[unit]}`;
 }
 
-function inNumber(value: number): string {
+function inNumber(value: number, as: Formats): string {
   if (Math.abs(value) >= 1e6) return short.format(value);
-  return Math.abs(value) < 10 ? fine.format(value) : plain.format(value);
+  return (Math.abs(value) < 10 ? as.fine : as.plain).format(value);
 }
 
-function inSeconds(value: number): string {
+function inSeconds(value: number, as: Formats): string {
   const size = Math.abs(value);
-  if (size === 0 || size >= 1) return `${inNumber(value)} s`;
-  return size >= 1e-3 ? `${inNumber(value * 1e3)} ms` : `${inNumber(value * 1e6)} µs`;
+  if (size === 0 || size >= 1) return `${inNumber(value, as)} s`;
+  return size >= 1e-3 ? `${inNumber(value * 1e3, as)} ms` : `${inNumber(value * 1e6, as)} µs`;
 }
 
 /** `unit` is "bytes", "bytes/s", "/s", "ratio", "percent", "seconds" or a word that follows the number. */
-export function withUnit(value: number, unit: string): string {
-  if (unit === "bytes") return inBytes(value);
-  if (unit === "bytes/s") return `${inBytes(value)}/s`;
-  if (unit === "/s") return `${inNumber(value)}/s`;
-  if (unit === "percent") return `${inNumber(value)}%`;
-  if (unit === "seconds") return inSeconds(value);
-  if (unit === "ratio") return `${(Math.abs(value) < 0.1 ? fine : plain).format(value * 100)}%`;
-  return unit ? `${inNumber(value)} ${unit}` : inNumber(value);
+export function withUnit(value: number, unit: string, decimals?: number): string {
+  const as = formats(decimals);
+  if (unit === "bytes") return inBytes(value, as);
+  if (unit === "bytes/s") return `${inBytes(value, as)}/s`;
+  if (unit === "/s") return `${inNumber(value, as)}/s`;
+  if (unit === "percent") return `${inNumber(value, as)}%`;
+  if (unit === "seconds") return inSeconds(value, as);
+  if (unit === "ratio") return `${(Math.abs(value) < 0.1 ? as.fine : as.plain).format(value * 100)}%`;
+  return unit ? `${inNumber(value, as)} ${unit}` : inNumber(value, as);
 }
 
 /** The step between axis labels that reads well: powers of 1024 for bytes, of 10 for the rest. */

@@ -83,7 +83,7 @@ def found(actor: Actor, state: State, span: Range, lines_max: int = DRAWN_MAX) -
     for index, query in enumerate(state.queries):
         try:
             answer.units[index] = unit_of_expression(parse(query))
-            lines += _lines(actor, index, query, answer.grid, is_compared=state.is_compared)
+            lines += lines_of(actor, index, query, answer.grid, is_compared=state.is_compared)
         except BadExpression as error:
             answer.errors[index] = located(query, error)
         except OpsError as error:
@@ -91,7 +91,8 @@ def found(actor: Actor, state: State, span: Range, lines_max: int = DRAWN_MAX) -
     return Found(answer.grid, lines[:lines_max], answer.units, answer.errors, max(0, len(lines) - lines_max))
 
 
-def _lines(actor: Actor, index: int, query: str, grid: Grid, *, is_compared: bool) -> list[Line]:
+def lines_of(actor: Actor, index: int, query: str, grid: Grid, *, is_compared: bool) -> list[Line]:
+    """Ask one query. Raises Denied, BadExpression, TooMany, Unavailable."""
     series = _asked(actor, query, grid, 0)
     before = _asked(actor, query, grid, WEEK_SECONDS) if is_compared else []
     earlier = {frozenset(one.labels.items()): one for one in before}
@@ -159,7 +160,7 @@ def as_json(actor: Actor, state: State, answer: Found) -> dict[str, Any]:
                 "full": visible(full_name(line.labels)) or state.queries[line.query],
                 "unit": answer.units[line.query],
                 "labels": {name: visible(value) for name, value in line.labels.items()},
-                "item": _item(line.labels, items),
+                "item": item_link(line.labels, items),
                 "narrow": _narrow(state, line),
                 "values": line.values,
                 "earlier": line.earlier,
@@ -175,7 +176,8 @@ def _narrow(state: State, line: Line) -> str:
     return state.with_query(line.query, text) if text else ""
 
 
-def _item(labels: Mapping[str, str], items: Mapping[str, Any]) -> dict[str, str] | None:
+def item_link(labels: Mapping[str, str], items: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return `{"name", "url"}` of the item that the labels name."""
     item = item_of(labels, items)
     return {"name": item.name, "url": reverse("web:item", args=[item.pk])} if item else None
 
