@@ -12,6 +12,7 @@ from quarterdeck.monitoring import prometheus
 from quarterdeck.monitoring.dashboards.checking import pattern_of
 from quarterdeck.monitoring.dashboards.definitions import Definition, Variable
 from quarterdeck.monitoring.dashboards.placing import with_values
+from quarterdeck.telemetry.turns import turns
 
 ALL = "$__all"
 OPTIONS_MAX = 1000
@@ -62,7 +63,7 @@ def _options(actor: Actor, variable: Variable, values: Values) -> list[str]:
     elif variable.kind == "labels":
         selectors = [with_values(variable.query, values)] if variable.query else []
         ask = prometheus.label_values(actor, variable.label, selectors, limit=OPTIONS_MAX)
-        with prometheus.turns.place(ask.caller):
+        with turns.place(ask.caller):
             options = ask.answer()
     else:
         options = list(variable.options)

@@ -16,4 +16,5 @@ def _renderer() -> MarkdownIt:
 
 def html_of(text: str) -> SafeString:
     """Return the text as HTML that is safe to show."""
-    return mark_safe(_renderer().render(text))  # noqa: S308 - the renderer escapes what is not its own
+    html: str = _renderer().render(text)
+    return mark_safe(html)  # noqa: S308 - the renderer escapes what is not its own
