@@ -6,10 +6,9 @@ import logging
 import os
 import sqlite3
 import time
-from contextlib import closing
 
 from flask import Flask, request
-from shop.service import ask, serve
+from shop.service import ask, cursor, serve
 
 app = Flask("orders")
 log = logging.getLogger("orders")
@@ -20,12 +19,13 @@ _LEVEL_PERCENT = {"bronze": 0, "silver": 3, "gold": 5}
 @app.post("/orders")
 def place_order() -> tuple[dict[str, object], int]:
     order = request.get_json()
-    with closing(sqlite3.connect(os.environ["DATABASE"], timeout=10)) as database, database:
+    with cursor() as database:
         total_cents = sum(_price_cents(database, order["customer"], product_id) for product_id in order["products"])
-        order_id = database.execute(
+        database.execute(
             "INSERT INTO orders (customer, placed_at, total_cents) VALUES (?, ?, ?)",
             [order["customer"], time.time(), total_cents],
-        ).lastrowid
+        )
+        order_id = database.lastrowid
         database.executemany(
             "INSERT INTO order_lines (order_id, customer, product_id) VALUES (?, ?, ?)",
             [(order_id, order["customer"], product_id) for product_id in order["products"]],
@@ -34,14 +34,15 @@ def place_order() -> tuple[dict[str, object], int]:
     return {"id": order_id, "total_cents": total_cents}, 201
 
 
-def _price_cents(database: sqlite3.Connection, customer: str, product_id: int) -> int:
+def _price_cents(database: sqlite3.Cursor, customer: str, product_id: int) -> int:
     price_cents = int(ask("catalogue", f"/products/{product_id}").json()["price_cents"])
     return price_cents * (100 - _discount_percent(database, customer)) // 100 if HAS_LOYALTY else price_cents
 
 
-def _discount_percent(database: sqlite3.Connection, customer: str) -> int:
+def _discount_percent(database: sqlite3.Cursor, customer: str) -> int:
     """Return what a loyal customer saves: asked for every product again, of a table that has no index for it."""
-    bought = database.execute("SELECT count(*) FROM order_lines WHERE customer = ?", [customer]).fetchone()[0]
+    database.execute("SELECT count(*) FROM order_lines WHERE customer = ?", [customer])
+    bought = database.fetchone()[0]
     level = ("bronze", "silver", "gold", "platinum")[min(3, bought // 100)]
     return _LEVEL_PERCENT[level]
 

@@ -19,6 +19,7 @@ from quarterdeck.access.checks import require, visible
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import TooMany
 from quarterdeck.inventory.models import Item
+from quarterdeck.monitoring.senders.binding import names_of_senders
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.owners import SENDER_BIT, owners_of
 from quarterdeck.telemetry.promql import answering, indexing
@@ -114,6 +115,7 @@ def scope_of(actor: Actor) -> Scope:
     own = [int(row[0]) for row in measured]
     items = visible(actor, "telemetry.query", Item.objects.all())
     names = tuple(sorted(items.filter(pk__in=own).values_list("pk", "name"))) if own else ()
+    senders = partial(names_of_senders, items)
     if not grants.allowed(actor, "telemetry.query", Item):
-        return Scope(None, names)
-    return Scope(tuple(owners_of(list(items.values_list("pk", flat=True)))), names)
+        return Scope(None, names, senders)
+    return Scope(tuple(owners_of(list(items.values_list("pk", flat=True)))), names, senders)

@@ -14,7 +14,7 @@ from quarterdeck.access.checks import require
 from quarterdeck.audit.actor import Actor
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import STALE_SECONDS
-from quarterdeck.telemetry.owners import owners_of
+from quarterdeck.telemetry.owners import SENDER_BIT, owners_of
 from quarterdeck.telemetry.samples import is_counter, unit_of
 
 
@@ -53,11 +53,15 @@ def metrics_of(actor: Actor, item: Model) -> list[Metric]:
 
 @dataclass(frozen=True, slots=True)
 class TypeMetric:
-    """A metric of several items; `labels` are the names of its labels with how many values each has."""
+    """A metric of several items; `labels` are the names of its labels with how many values each has.
+
+    `is_own`: measured by us, so that PromQL gives it the label `item`; others have the labels that were sent.
+    """
 
     name: str
     unit: str
     is_counter: bool
+    is_own: bool
     labels: dict[str, int]
 
 
@@ -68,11 +72,13 @@ def metrics_of_many(actor: Actor, items: Sequence[Model]) -> list[TypeMetric]:
     require(actor, "telemetry.query", items)
     rows = client.query(
         _MANY,
-        {"owners": list(owners_of([int(item.pk) for item in items]))},
+        {"owners": list(owners_of([int(item.pk) for item in items])), "bit": SENDER_BIT},
     )
     return [
-        TypeMetric(name, unit_of(name), is_counter(name), {label: int(n) for label, n in labels.items() if label})
-        for name, labels in rows
+        TypeMetric(
+            name, unit_of(name), is_counter(name), bool(own), {label: int(n) for label, n in labels.items() if label}
+        )
+        for name, own, labels in rows
     ]
 
 
@@ -101,10 +107,10 @@ def latest(
 
 
 _MANY = """
-    SELECT metric_name, mapFromArrays(groupArray(label), groupArray(n)) FROM (
-        SELECT metric_name, label, uniqExact(value) AS n FROM (
-            SELECT metric_name, mapKeys(labels) AS names, mapValues(labels) AS values FROM series
-            WHERE series.item IN {owners:Array(UInt64)}
+    SELECT metric_name, min(is_own), mapFromArrays(groupArray(label), groupArray(n)) FROM (
+        SELECT metric_name, label, min(own) AS is_own, uniqExact(value) AS n FROM (
+            SELECT metric_name, item < {bit:UInt64} AS own, mapKeys(labels) AS names, mapValues(labels) AS values
+            FROM series WHERE series.item IN {owners:Array(UInt64)}
         )
         LEFT ARRAY JOIN names AS label, values AS value
         GROUP BY metric_name, label

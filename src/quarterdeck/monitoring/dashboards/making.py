@@ -67,7 +67,7 @@ def _definition(type_: ItemType, metrics: Sequence[TypeMetric]) -> dict[str, Any
         "title": _("All of the type %(type)s") % {"type": title_of(type_)},
         "refresh_seconds": max(30, int(settings.QD["collect_interval_seconds"])),
         "variables": [item | {"multi": True, "all": True}],
-        "panels": list(_panels(_wanted(metrics))),
+        "panels": list(_panels(_wanted(metrics), type_.code)),
     }
 
 
@@ -92,7 +92,7 @@ def _family(metric: TypeMetric) -> str:
     return "_".join(metric.name.split("_")[:2])
 
 
-def _panels(metrics: Iterable[TypeMetric]) -> Iterable[dict[str, Any]]:
+def _panels(metrics: Iterable[TypeMetric], type_code: str) -> Iterable[dict[str, Any]]:
     number, y = 0, 0
     for family, group in groupby(metrics, _family):
         members = list(group)
@@ -104,21 +104,34 @@ def _panels(metrics: Iterable[TypeMetric]) -> Iterable[dict[str, Any]]:
         for index, metric in enumerate(members):
             number += 1
             place = {"x": index % 2 * _HALF, "y": y + index // 2 * _HEIGHT, "w": _HALF, "h": _HEIGHT}
-            yield {"id": number, **place, **panel_of(metric)}
+            yield {"id": number, **place, **panel_of(metric, type_code)}
         y += (len(members) + 1) // 2 * _HEIGHT
 
 
-def panel_of(metric: TypeMetric) -> dict[str, Any]:
+def panel_of(metric: TypeMetric, type_code: str) -> dict[str, Any]:
     """Return the panel that a metric is usually looked at with."""
+    whose = _whose(metric, type_code)
     selected = f'{metric.name}{{item=~"$item"}}'
     if metric.name.endswith("_bucket") and "le" in metric.labels:
-        expr = f"histogram_quantile(0.95, sum by (item, le) (rate({selected}[$__rate_interval])))"
+        expr = f"histogram_quantile(0.95, sum by ({whose}, le) (rate({selected}[$__rate_interval])))"
         return {"title": metric.name.removesuffix("_bucket") + " p95", "queries": [{"expr": expr}]}
-    by = ", ".join(["item", *_dimension(metric)])
+    by = ", ".join([whose, *_dimension(metric)])
     grown = metric.is_counter or metric.name.endswith(("_sum", "_count"))
     inner = f"rate({selected}[$__rate_interval])" if grown else selected
     aggregate = "sum" if grown or metric.unit == "bytes" else "avg"
     return {"title": metric.name, "queries": [{"expr": f"{aggregate} by ({by}) ({inner})"}]}
+
+
+def _whose(metric: TypeMetric, type_code: str) -> str:
+    """The label that tells the items' series apart. What was sent has the labels of its sender only.
+
+    Of a service that is `job`, of everything else `instance`; `host` for senders that know no other.
+    Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+    """
+    if metric.is_own:
+        return "item"
+    wanted = ("job", "instance", "host") if type_code == "service" else ("instance", "host", "job")
+    return next((name for name in wanted if name in metric.labels), "job")
 
 
 def _dimension(metric: TypeMetric) -> list[str]:

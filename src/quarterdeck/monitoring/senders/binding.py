@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from django.db.models import QuerySet
+
 from quarterdeck.access.checks import action
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
@@ -78,4 +80,10 @@ def senders_of(items: Sequence[int]) -> dict[int, list[int]]:
     return bound
 
 
-__all__ = ["SCOPE", "SOURCE", "bind", "senders_of"]
+def names_of_senders(items: QuerySet[Item]) -> tuple[tuple[int, str], ...]:
+    """Return `(sender key, item's name)` of what is bound to one of the items."""
+    rows = Observation.objects.filter(source=SOURCE, scope=SCOPE, item__in=items.order_by())
+    return tuple((int(key), name) for key, name in rows.values_list("external_id", "item__name"))
+
+
+__all__ = ["SCOPE", "SOURCE", "bind", "names_of_senders", "senders_of"]

@@ -98,10 +98,13 @@ class Scope:
     """What the asker may read. `owners` None is everything; otherwise series of these items and senders only.
 
     `names` are those of items that have series of their own: `{item id: name}`; they become the label `item`.
+    `senders()` tells the names of the items that senders are bound to, `{sender key: name}`: a matcher of `item` picks
+    what they sent, too, whose labels stay as they were sent.
     """
 
     owners: tuple[int, ...] | None = None
     names: tuple[tuple[int, str], ...] = ()
+    senders: Callable[[], tuple[tuple[int, str], ...]] = tuple
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,15 +60,24 @@ def _label(name: str, scope: Scope, parameters: Parameters) -> str:
     if name == "__name__":
         return "toString(metric_name)"
     value = f"labels[{parameters.text(name)}]"
-    return f"if(item < {SENDER_BIT}, {_item_name(scope, parameters)}, {value})" if name == "item" else value
+    if name != "item":
+        return value
+    bound = _named(scope.senders(), "''", parameters)
+    sent = f"if({value} != '', {value}, {bound})"
+    return f"if(item < {SENDER_BIT}, {_item_name(scope, parameters)}, {sent})"
 
 
 def _item_name(scope: Scope, parameters: Parameters) -> str:
-    if not scope.names:
-        return "toString(item)"
-    ids = ", ".join(str(id_) for id_, _name in scope.names)
-    names = parameters.texts([name for _id, name in scope.names])
-    return f"transform(item, [{ids}], {names}, toString(item))"
+    return _named(scope.names, "toString(item)", parameters)
+
+
+def _named(known: tuple[tuple[int, str], ...], otherwise: str, parameters: Parameters) -> str:
+    """An expression of the name of the column `item`, by what is known."""
+    if not known:
+        return otherwise
+    ids = ", ".join(str(id_) for id_, _name in known)
+    names = parameters.texts([name for _id, name in known])
+    return f"transform(item, [{ids}], {names}, {otherwise})"
 
 
 def _matches(matcher: Any, scope: Scope, parameters: Parameters) -> str:
