@@ -40,7 +40,7 @@ class Red:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One name of a kind of call (server, client, ...), and the trace of a late one, in hex."""
+    """One name of a kind of call (server, client, ...), and the trace of the slowest one, in hex."""
 
     name: str
     kind: str
@@ -122,9 +122,11 @@ RED = """
 _CHOSEN = "FROM red_1m WHERE service IN {services:Array(String)} AND ts >= toDateTime({since:Int64}, 'UTC')"
 _SERVED = "kind NOT IN ('client', 'producer')"
 _ANSWERED = f"SELECT {RED} {_CHOSEN} AND {_SERVED}"
+# The trace of the slowest call, in hex. Of minutes from before they were kept: of the last one.
+SLOWEST = "lower(hex(if(max(red_1m.slowest).1 = 0, argMax(red_1m.exemplar, ts), max(red_1m.slowest).2)))"
 _POINTS = f"""
     SELECT intDiv(toUnixTimestamp(ts) - {{start:Int64}}, {{step:Int64}}) AS slot, {RED}
     {_CHOSEN} AND {_SERVED} GROUP BY slot ORDER BY slot"""
 _OPERATIONS = f"""
-    SELECT name, kind, lower(hex(argMax(red_1m.exemplar, ts))), {RED}
+    SELECT name, kind, {SLOWEST}, {RED}
     {_CHOSEN} GROUP BY name, kind ORDER BY sum(red_1m.count) DESC, name, kind LIMIT {OPERATIONS_MAX}"""

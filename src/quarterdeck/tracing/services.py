@@ -16,7 +16,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import Grid, grid_of
-from quarterdeck.telemetry.requests import NOTHING, RED, Operation, Red, red_of
+from quarterdeck.telemetry.requests import NOTHING, RED, SLOWEST, Operation, Red, red_of
 from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.edges import Edge, edges
 from quarterdeck.tracing.limits import options
@@ -162,7 +162,7 @@ _POINTS = f"""
     SELECT intDiv(toUnixTimestamp(ts) - {{since:Int64}}, {{step:Int64}}) AS slot, {RED}
     {_OF_SERVICE} AND {_SERVED} GROUP BY slot ORDER BY slot"""
 _OPERATIONS = f"""
-    SELECT name, kind, lower(hex(argMax(red_1m.exemplar, ts))), {RED}
+    SELECT name, kind, {SLOWEST}, {RED}
     {_OF_SERVICE} GROUP BY name, kind ORDER BY sum(red_1m.count) DESC, name, kind LIMIT 100"""
 _VERSIONS = f"""
     SELECT version, first_seen, last_seen, calls, errors, total, longest, durations FROM (
