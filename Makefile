@@ -38,6 +38,7 @@ fuzz: setup ## hostile bytes at every receiver, guided by coverage; FUZZ="--inpu
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ)
 
 bench: setup ## benchmarks; prints figures and ratios
+	@$(BIN)/uv pip install -q --require-hashes -r requirements/bench.lock.txt
 	@$(BIN)/python -m benchmarks
 
 wheel: setup ## a wheel that carries the built front end
