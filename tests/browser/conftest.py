@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import expect
 from tests.lab.instances import Instance, running_instance
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page, StorageState
 
+# A page that asks the engine may take its time on a machine that runs all tests; the limit only guards against hanging.
+expect.set_options(timeout=20_000)
 PASSWORD = "a-long-enough-Passw0rd"
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from tests.browser.conftest import Deck, Open
 from tests.browser.test_metrics import MEMORY, measured
 from tests.browser.test_pass_axe import inspect_both
+from tests.lab.parts import wait_until
 
 __all__ = ["measured"]
 pytestmark = pytest.mark.slow
@@ -45,8 +48,23 @@ def board(deck: Deck, measured: int, tmp_path_factory: pytest.TempPathFactory) -
     return "/dashboards/kinds"
 
 
+def drawn(page: Page) -> Page:
+    """Load the page again until it has a chart: one shows the first sample from its next step on."""
+
+    def has_chart() -> bool:
+        chart = page.locator("#panel-1 canvas")
+        with suppress(PlaywrightTimeoutError):
+            chart.first.wait_for(timeout=5_000)
+            return True
+        page.reload()
+        return False
+
+    wait_until(has_chart, "the first chart", seconds=120)
+    return page
+
+
 def test_every_kind_is_drawn(open_page: Open, board: str) -> None:
-    page = open_page(board, theme="auto")
+    page = drawn(open_page(board, theme="auto"))
     for number, inside in enumerate(
         ("canvas", ".qd-numbers b", ".qd-gauges svg", ".qd-bars .qd-bar", "tbody tr", "canvas"), 1
     ):
@@ -63,7 +81,7 @@ def test_every_kind_is_drawn(open_page: Open, board: str) -> None:
 
 
 def test_a_choice_stands_in_the_address(open_page: Open, board: str) -> None:
-    page = open_page(board)
+    page = open_page(board, theme="auto")
     page.locator("#var-host").click()
     page.locator("input[value='$__all']").uncheck()
     page.locator(f"input[value='{socket.gethostname()}']").check()
@@ -72,9 +90,9 @@ def test_a_choice_stands_in_the_address(open_page: Open, board: str) -> None:
     assert f"var-host={socket.gethostname()}" in page.url
     with page.expect_response("**/panels/1/data?**range=1h**"):
         page.locator("#range").select_option("1h")
-    with page.expect_response("**/panels/1/data?**") as drawn:
+    with page.expect_response("**/panels/1/data?**") as figures:
         page.goto(page.url + "&kiosk=1")
-    assert drawn.value.ok
+    assert figures.value.ok
     assert page.locator(".qd-sidebar").count() == 0
     inspect_both(page)
 

@@ -10,6 +10,8 @@ from tests.telemetry.engines import Engine
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.inventory import actions
 from quarterdeck.inventory.models import Item, Lifecycle, Observation
+from quarterdeck.monitoring import prometheus
+from quarterdeck.monitoring.dashboards.making import made_for
 from quarterdeck.monitoring.senders.binding import bind
 from quarterdeck.telemetry import client, loading
 from quarterdeck.telemetry.canonical import MetricRow, Sender, frame_of_metrics
@@ -62,6 +64,30 @@ def test_a_sender_that_one_item_answers_to_is_bound_to_it(sender: Sender, attrib
     assert metrics_of(SYSTEM, item)
     item.refresh_from_db()
     assert item.labels == {}
+
+
+def test_a_query_picks_what_an_items_senders_sent_by_its_name() -> None:
+    _send(_host("web1"), metric="sent_by_name")
+    _send(_host("web2"), metric="sent_by_name", value=2)
+    bind(SYSTEM)
+
+    def values(query: str) -> list[float]:
+        answer = prometheus.instant(SYSTEM, query, time.time_ns() // 1_000_000).answer()
+        return [value for series in answer.series for _at, value in series.samples()]
+
+    assert values('sent_by_name{item="web1"}') == [1]
+    assert values('sum(sent_by_name{item=~"web.*"})') == [3]
+    assert values('sum(sent_by_name{item!="web1"})') == [2]
+    assert values('sent_by_name{item="sent_by_name"}') == []
+
+
+def test_a_services_own_dashboard_has_what_its_hosts_sent() -> None:
+    actions.create_item(SYSTEM, "service", "test")
+    _send(_host("web1"), metric="sent_of_service")
+    bind(SYSTEM)
+    panels = [panel for panel in made_for(SYSTEM, "service").definition.panels if panel.kind != "row"]
+    expressions = {panel.title: panel.queries[0].expr for panel in panels}
+    assert expressions["sent_of_service"] == 'avg by (job) (sent_of_service{job=~"(.+/)?$item"})'
 
 
 @pytest.mark.parametrize("code", ["host", "container", "service"])

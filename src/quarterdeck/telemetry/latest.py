@@ -65,14 +65,17 @@ class TypeMetric:
     labels: dict[str, int]
 
 
-def metrics_of_many(actor: Actor, items: Sequence[Model]) -> list[TypeMetric]:
-    """Return what several items send, by name, in one query. Raises Denied, Unavailable."""
+def metrics_of_many(actor: Actor, items: Sequence[Model], jobs: Sequence[str] = ()) -> list[TypeMetric]:
+    """Return what several items send, by name, in one query. Raises Denied, Unavailable.
+
+    `jobs` are services by name: a service's metrics stand under the host that sent them, with its name as `job`.
+    """
     if not items:
         return []
     require(actor, "telemetry.query", items)
     rows = client.query(
         _MANY,
-        {"owners": list(owners_of([int(item.pk) for item in items])), "bit": SENDER_BIT},
+        {"owners": list(owners_of([int(item.pk) for item in items])), "jobs": list(jobs), "bit": SENDER_BIT},
     )
     return [
         TypeMetric(
@@ -110,7 +113,9 @@ _MANY = """
     SELECT metric_name, min(is_own), mapFromArrays(groupArray(label), groupArray(n)) FROM (
         SELECT metric_name, label, min(own) AS is_own, uniqExact(value) AS n FROM (
             SELECT metric_name, item < {bit:UInt64} AS own, mapKeys(labels) AS names, mapValues(labels) AS values
-            FROM series WHERE series.item IN {owners:Array(UInt64)}
+            FROM series
+            WHERE series.item IN {owners:Array(UInt64)}
+                OR extract(labels['job'], '([^/]*)$') IN {jobs:Array(String)} AND labels['job'] != ''
         )
         LEFT ARRAY JOIN names AS label, values AS value
         GROUP BY metric_name, label

@@ -11,11 +11,12 @@ from django.conf import settings
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from quarterdeck.access import grants
 from quarterdeck.access.checks import require, visible
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
 from quarterdeck.inventory import queries as inventory
-from quarterdeck.inventory.models import ItemType
+from quarterdeck.inventory.models import Item, ItemType
 from quarterdeck.monitoring.dashboards.definitions import COLUMNS, PANELS_MAX, Definition, read
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.telemetry.queries import TypeMetric
@@ -57,7 +58,10 @@ def made_for(actor: Actor, code: str) -> Made:
         raise NotFound(_('There is no type "%(code)s".') % {"code": code[:48]}, hint=_("See the list of types."))
     chosen = inventory.items(actor, f"type:{code}")
     items = list(visible(actor, "telemetry.query", chosen).order_by("pk")[:ITEMS_MAX])
-    found = telemetry.metrics_of_many(actor, items)
+    # They stand under their hosts: whoever may not see those is told of none.
+    sees_hosts = code == "service" and not grants.allowed(actor, "telemetry.query", Item)
+    jobs = [item.name for item in items] if sees_hosts else []
+    found = telemetry.metrics_of_many(actor, items, jobs)
     return Made(type_, read(_definition(type_, found)), len(items))
 
 
@@ -111,7 +115,9 @@ def _panels(metrics: Iterable[TypeMetric], type_code: str) -> Iterable[dict[str,
 def panel_of(metric: TypeMetric, type_code: str) -> dict[str, Any]:
     """Return the panel that a metric is usually looked at with."""
     whose = _whose(metric, type_code)
-    selected = f'{metric.name}{{item=~"$item"}}'
+    # A service is told by its name, in a namespace or not: `shop/orders`.
+    chosen = 'job=~"(.+/)?$item"' if type_code == "service" else 'item=~"$item"'
+    selected = f"{metric.name}{{{chosen}}}"
     if metric.name.endswith("_bucket") and "le" in metric.labels:
         expr = f"histogram_quantile(0.95, sum by ({whose}, le) (rate({selected}[$__rate_interval])))"
         return {"title": metric.name.removesuffix("_bucket") + " p95", "queries": [{"expr": expr}]}

@@ -80,6 +80,14 @@ class Panel {
     else this.say(answer.series.length ? leftOut : this.words("empty"));
     this.content.hidden = answer.series.length === 0;
     if (!this.content.hidden) this.draw(answer);
+    this.openToKeys();
+  }
+
+  /** What scrolls is reached by Tab, or its end is seen by those with a mouse only. */
+  private openToKeys(): void {
+    const { element } = this;
+    if (element.scrollHeight > element.clientHeight || element.scrollWidth > element.clientWidth) element.tabIndex = 0;
+    else element.removeAttribute("tabindex");
   }
 
   private draw(answer: PanelAnswer): void {
