@@ -29,7 +29,9 @@ def _no_senders(telemetry: Engine) -> None:
 
 def _send(*senders: Sender, metric: str = "up", value: float = 1.0, key: int = 0) -> None:
     now_ms = time.time_ns() // 1_000_000
-    rows = [MetricRow(metric, {"job": "test"}, [(now_ms, value)], sender) for sender in senders]
+    rows = [
+        MetricRow(metric, {"job": "test", "instance": sender.name}, [(now_ms, value)], sender) for sender in senders
+    ]
     loading.load([frame_of_metrics(rows)], Origin("test", key, now_ms, {}), f"{time.time_ns()}")
 
 
