@@ -19,6 +19,7 @@ _MOUNTED = (
     ("zipkin/", "quarterdeck.api.zipkin.urls"),
     ("jaeger/", "quarterdeck.api.jaeger.urls"),
     ("loki/", "quarterdeck.api.loki.urls"),
+    ("es/", "quarterdeck.api.elasticsearch.urls"),
     ("", "quarterdeck.web.urls"),
 )
 for prefix, module in _MOUNTED:

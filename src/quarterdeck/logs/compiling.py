@@ -25,7 +25,7 @@ from quarterdeck.inventory.queries.operands import as_time
 from quarterdeck.telemetry.conditions import EVERYTHING, NOTHING, Names, Sql
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "fatal")
-_ALIASES = {"warn": "warning", "err": "error", "critical": "fatal", "crit": "fatal", "notice": "info", "unknown": ""}
+ALIASES = {"warn": "warning", "err": "error", "critical": "fatal", "crit": "fatal", "notice": "info", "unknown": ""}
 COLUMNS = {
     "service": "service",
     "host": "host",
@@ -276,7 +276,7 @@ def checked_regex(regex: str, name: str = "", position: int | None = None) -> st
 
 def _level(value: Value, match: Match) -> str:
     text = value.text.strip().lower()
-    text = _ALIASES.get(text, text)
+    text = ALIASES.get(text, text)
     if text and text not in LEVELS:
         raise BadQuery(
             _('There is no level "%(name)s".') % {"name": value.text[:40]},

@@ -17,6 +17,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, NotFound
 from quarterdeck.core.query import compile_node, parse
 from quarterdeck.logs.compiling import LogFields
+from quarterdeck.logs.identity import ID
 from quarterdeck.logs.limits import ask
 from quarterdeck.logs.parsing import NO_FIELDS, parser_of
 from quarterdeck.logs.scope import scope_of
@@ -30,11 +31,7 @@ _NS = 1_000_000_000
 _LAST_NS = (2**32 - 1) * _NS
 # The newest lines are looked for in windows that grow: most questions are answered by the first.
 _WINDOWS_NS = (5 * 60 * _NS, 3600 * _NS, 12 * 3600 * _NS)
-_ID = (
-    "cityHash64(logs.ts, logs.sender, logs.service, logs.host, logs.component, logs.source, logs.level, logs.trace_id,"
-    " logs.span_id, logs.message, mapKeys(logs.attributes), mapValues(logs.attributes))"
-)
-COLUMNS = f"""toUnixTimestamp64Nano(logs.ts) AS at_ns, {_ID} AS id, logs.level, logs.service, logs.host,
+COLUMNS = f"""toUnixTimestamp64Nano(logs.ts) AS at_ns, {ID} AS id, logs.level, logs.service, logs.host,
     logs.component, logs.source, toValidUTF8(substring(logs.message, 1, {TEXT_BYTES})),
     length(logs.message) > {TEXT_BYTES}, logs.trace_id, logs.span_id, logs.attributes, logs.resource, {{parsed}}"""
 _FLOOR = "SELECT toUnixTimestamp64Nano(ts) FROM logs WHERE {where} ORDER BY ts DESC LIMIT {rows:UInt32}"
@@ -180,7 +177,7 @@ def find(actor: Actor, search: Search, *, limit: int = 100, after: str = "") -> 
 
 
 def _behind(names: Names, cursor: Cursor) -> Sql:
-    older = f"ts < fromUnixTimestamp64Nano({{}}, 'UTC') OR {_ID} <= {{}}"
+    older = f"ts < fromUnixTimestamp64Nano({{}}, 'UTC') OR {ID} <= {{}}"
     return names.sql(older, ("Int64", cursor.ts_ns), ("UInt64", cursor.id))
 
 
@@ -241,10 +238,10 @@ def around(actor: Actor, ts_ns: int, line_id: str, *, limit: int = 20) -> Around
     day_ns = 86_400 * _NS
     number = int(line_id, 16)
     is_before = names.sql(
-        "ts < fromUnixTimestamp64Nano({}, 'UTC') OR " + _ID + " < {}", ("Int64", ts_ns), ("UInt64", number)
+        "ts < fromUnixTimestamp64Nano({}, 'UTC') OR " + ID + " < {}", ("Int64", ts_ns), ("UInt64", number)
     )
     is_after = names.sql(
-        "ts > fromUnixTimestamp64Nano({}, 'UTC') OR " + _ID + " > {}", ("Int64", ts_ns), ("UInt64", number)
+        "ts > fromUnixTimestamp64Nano({}, 'UTC') OR " + ID + " > {}", ("Int64", ts_ns), ("UInt64", number)
     )
     older = within(names, max(0, ts_ns - day_ns), ts_ns + 1) & same & is_before
     newer = within(names, ts_ns, min(ts_ns + day_ns, _LAST_NS)) & same & is_after
@@ -264,7 +261,7 @@ def get_line(actor: Actor, ts_ns: int, line_id: str, *, parse: str = "") -> Line
     found: list[tuple[Any, ...]] = []
     if 0 <= number < 2**64 and 0 <= ts_ns < _LAST_NS:
         chosen = selected(actor, search, names)
-        where = within(names, ts_ns, ts_ns + 1) & chosen & names.sql(_ID + " = {}", ("UInt64", number))
+        where = within(names, ts_ns, ts_ns + 1) & chosen & names.sql(ID + " = {}", ("UInt64", number))
         found = ask(actor, _with_fields(_PAGE, search), where, {"rows": 1, "skip": 0})
     if not found:
         raise NotFound(_("There is no such line."), hint=_("It may be older than what is kept."))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,23 @@ class Sql:
 
 
 EVERYTHING, NOTHING = Sql("1"), Sql("0")
+
+
+def any_of(parts: Sequence[Sql]) -> Sql:
+    """Return a condition of which one part has to hold, written flat: the engine's parser bounds the depth."""
+    return _joined([part for part in parts if part is not NOTHING], " OR ", NOTHING)
+
+
+def all_of(parts: Sequence[Sql]) -> Sql:
+    """Return a condition of which every part has to hold, written flat."""
+    return _joined([part for part in parts if part is not EVERYTHING], " AND ", EVERYTHING)
+
+
+def _joined(parts: Sequence[Sql], between: str, empty: Sql) -> Sql:
+    if len(parts) < 2:
+        return parts[0] if parts else empty
+    text = between.join(f"({part.text})" for part in parts)
+    return Sql(f"({text})", {name: value for part in parts for name, value in part.parameters.items()})
 
 
 class Names:

@@ -35,7 +35,7 @@ _NAMES = {
     "container_name": ("container.name", "container_name", "kubernetes.container_name"),
 }  # fmt: skip
 # Names of Elastic's and of Fluentd's Kubernetes filter, and OpenTelemetry's for them.
-_KUBERNETES = {
+KUBERNETES = {
     "kubernetes.pod.name": "k8s.pod.name",
     "kubernetes.pod_name": "k8s.pod.name",
     "kubernetes.pod.uid": "k8s.pod.uid",
@@ -142,8 +142,8 @@ _ALL_VALUES = (
 _NAMES_TYPE = "Array(LowCardinality(String))"
 # Names are in a dictionary (LowCardinality), of which each is looked at once.
 _RENAMED = (
-    f"arrayMap(k -> transform(replaceRegexpOne(k, '^(resource[.])?attributes[.]', ''), {_array([*_KUBERNETES])},"
-    f" {_array([*_KUBERNETES.values()])}), ks)"
+    f"arrayMap(k -> transform(replaceRegexpOne(k, '^(resource[.])?attributes[.]', ''), {_array([*KUBERNETES])},"
+    f" {_array([*KUBERNETES.values()])}), ks)"
 )
 
 

@@ -14,7 +14,7 @@ from quarterdeck.telemetry.receivers.elasticsearch.answers import VERSION, answe
 from quarterdeck.telemetry.receiving import Request, Route, Taken
 
 _NAME = "quarterdeck"
-_ROOT = {
+ROOT = {
     "name": _NAME,
     "cluster_name": _NAME,
     "cluster_uuid": "cXVhcnRlcmRlY2stbG9ncw",
@@ -32,7 +32,7 @@ _ROOT = {
     "tagline": "You Know, for Search",
 }
 _LICENSE = {"license": {"status": "active", "uid": "0", "type": "basic", "mode": "basic", "issued_to": _NAME}}
-_HEALTH = {
+HEALTH = {
     "cluster_name": _NAME,
     "status": "green",
     "timed_out": False,
@@ -93,9 +93,9 @@ _CONFIGURED = (
 _SET_UP = ("GET", "HEAD", "PUT", "POST")
 
 ROUTES = (
-    Route(_LOOK, "/", _says(_ROOT), is_probe=True),
+    Route(_LOOK, "/", _says(ROOT), is_probe=True),
     Route(_LOOK, "/_license", _says(_LICENSE), is_probe=True),
-    Route(_LOOK, "/_cluster/health", _says(_HEALTH), is_probe=True),
+    Route(_LOOK, "/_cluster/health", _says(HEALTH), is_probe=True),
     Route(_LOOK, "/_cat/health", _health_line, is_probe=True),
     Route(_LOOK, "/_nodes", _nodes, is_probe=True),
     Route(_LOOK, "/_nodes/{what:path}", _nodes, is_probe=True),
