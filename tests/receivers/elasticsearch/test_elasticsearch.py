@@ -24,6 +24,14 @@ client = Elasticsearch([sys.argv[1]])
 documents = [{"_index": "logs-7", "message": f"line {at}", "service": {"name": sys.argv[2]}} for at in range(3)]
 print(client.info()["version"]["number"], helpers.bulk(client, documents))
 """
+_V7_READS = """
+import sys
+from elasticsearch import Elasticsearch
+client = Elasticsearch([sys.argv[1]], http_auth=("any", sys.argv[3]))
+query = {"bool": {"must": [{"term": {"service.name": sys.argv[2]}}, {"query_string": {"query": "line AND NOT 1"}}]}}
+found = client.search(index="logs-7", body={"query": query, "sort": [{"message.keyword": "asc"}]})
+print(found["hits"]["total"], [hit["_source"]["message"] for hit in found["hits"]["hits"]])
+"""
 
 
 def _now() -> str:
@@ -88,7 +96,7 @@ def test_it_answers_what_the_client_asks_before(intake: IntakeLab) -> None:
         assert node["http"]["publish_address"] == intake.url.removeprefix("http://")
 
 
-def test_it_stores_documents_of_version_7(intake: IntakeLab, tmp_path: Path) -> None:
+def test_it_stores_and_finds_documents_of_version_7(intake: IntakeLab, tmp_path: Path) -> None:
     """The product check of 7.14 and later looks at the version and the header."""
     environment = tmp_path / "es7"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
@@ -101,6 +109,11 @@ def test_it_stores_documents_of_version_7(intake: IntakeLab, tmp_path: Path) -> 
     assert done.stdout.strip() == "8.19.0 (3, [])"
     rows = intake.arrived(_ROWS, 3, s=service)
     assert [row["message"] for row in rows] == ["line 0", "line 1", "line 2"]
+    web = intake.instance
+    command = [environment / "bin/python", "-c", _V7_READS, f"{web.url}/es", service, web.token]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "{'value': 2, 'relation': 'eq'} ['line 0', 'line 2']"
 
 
 _TEMPLATE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,7 +18,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError
 from quarterdeck.logs.elastic import mapping, searching
 from quarterdeck.logs.elastic.bodies import Body, a_truth, texts
-from quarterdeck.logs.elastic.reading import NoIndex, Reader
+from quarterdeck.logs.elastic.reading import Reader
 from quarterdeck.telemetry.receivers.elasticsearch.probes import HEALTH, ROOT
 
 SEARCHES_MAX = 50
@@ -114,7 +115,7 @@ def field_caps_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
 def index_(request: HttpRequest, actor: Actor, index: str) -> Any:
     """Tell what an index is like: its mapping."""
     if index.startswith("_"):
-        raise NoIndex(_("no handler found for uri [%(path)s]") % {"path": request.path[:200]}, field=index)
+        raise _no_handler(request)
     found = mapping.mapping(Reader(actor), index, is_lenient=asked.is_lenient(request))
     return {name: {"aliases": {}, **one, "settings": {}} for name, one in found.items()}
 
@@ -123,7 +124,7 @@ def indices_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
     """List the indices: as JSON with `format=json`, else a line each with its name and the count of its lines."""
     given = asked.parameters(request)
     rows = mapping.indices(Reader(actor), index, is_lenient=asked.is_lenient(request))
-    if given.get("format") == "json" or "json" in request.headers.get("Accept", ""):
+    if given.get("format") == "json" or re.match(r"application/(json|vnd)", request.headers.get("Accept", "")):
         return [
             {"health": "green", "status": "open", "index": name, "docs.count": str(count), "pri": "1", "rep": "0"}
             for name, count in rows
@@ -137,9 +138,15 @@ def health_(request: HttpRequest, _actor: Actor, index: str = "") -> Any:
 
 
 def unknown_(request: HttpRequest, _actor: Actor, path: str) -> Any:
-    raise BadInput(
+    raise _no_handler(request)
+
+
+def _no_handler(request: HttpRequest) -> BadInput:
+    sends = re.search(r"/(_bulk|_doc|_create|_update)\b", request.path)
+    known = "_search, _msearch, _count, _mapping, _field_caps, _cat/indices, _cluster/health"
+    return BadInput(
         _("no handler found for uri [%(path)s]") % {"path": request.path[:200]},
-        hint="_search, _msearch, _count, _mapping, _field_caps, _cat/indices, _cluster/health",
+        hint=_("documents are sent to the intake, see its page") if sends else known,
     )
 
 

@@ -21,6 +21,7 @@ from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 
 from quarterdeck.core.errors import BadQuery
+from quarterdeck.logs.elastic.bodies import unsupported
 
 LENGTH_MAX = 32 << 10
 DEPTH_MAX = 30
@@ -164,7 +165,7 @@ def _no_distance(parts: list[Token]) -> None:
     """`~0` is nothing, any other number asks for words that are near or alike."""
     for part in parts[1:]:
         if part.type == "TILDE" and part not in ("~0", "~0.0"):
-            raise BadQuery(_("[query_string] does not support [%(found)s]") % {"found": str(part)})
+            raise unsupported("query_string", part)
 
 
 @cache

@@ -158,7 +158,8 @@ def _behind(key: Key, value: Any, names: Names) -> tuple[Sql, Sql]:
         return _behind_line(key, value, names)
     if key.kind == "attribute":
         raise BadQuery(
-            _("[search_after] does not support the field [%(name)s]") % {"name": key.field.name if key.field else ""},
+            _("[%(what)s] does not support the field [%(name)s]")
+            % {"what": "search_after", "name": key.field.name if key.field else ""},
             hint="@timestamp, _doc, service.name, host.name, log.level",
         )
     place = key.place.text

@@ -154,7 +154,9 @@ class Terms:
         if field.kind == "date":
             return self.moments(field, bounds, zone, form)
         if field.kind in ("text", "id", "index"):
-            raise BadQuery(_("[range] does not support the field [%(name)s]") % {"name": field.name})
+            raise BadQuery(
+                _("[%(what)s] does not support the field [%(name)s]") % {"what": "range", "name": field.name}
+            )
         if field.kind == "attribute" and all(_NUMBER.fullmatch(value) for _side, value in bounds):
             number = "ifNull(toFloat64OrNull({place}) {side} {}, 0)"
             parts = [self._each(field, number.replace("{side}", side), "Float64", float(end)) for side, end in bounds]

@@ -94,7 +94,7 @@ def top_of(body: object, reader: Reader) -> Top:
     found = reader.terms.field(asked["field"])
     if found.kind in ("text", "date"):
         raise BadQuery(
-            _("[terms] does not support the field [%(name)s]") % {"name": found.name},
+            _("[%(what)s] does not support the field [%(name)s]") % {"what": "terms", "name": found.name},
             hint="message.keyword" if found.kind == "text" else "date_histogram",
         )
     key, where = _key(found, asked, reader)
