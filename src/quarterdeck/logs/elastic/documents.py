@@ -48,12 +48,10 @@ def nested(found: Flat) -> dict[str, Any]:
     # The shorter first: an object is made only where no text is.
     for name in sorted(found):
         *above, last = name.split(".")
-        place: Any = made
+        place: Any = made if all((*above, last)) else None
         for step in above:
-            place = place.setdefault(step, {}) if step else None
-            if not isinstance(place, dict):
-                break
-        if isinstance(place, dict) and last and last not in place:
+            place = place.setdefault(step, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict) and last not in place:
             place[last] = found[name]
         else:
             made[name] = found[name]

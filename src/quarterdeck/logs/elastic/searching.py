@@ -16,7 +16,7 @@ from quarterdeck.logs.elastic.aggregations import parse_aggregations
 from quarterdeck.logs.elastic.bodies import Body, a_whole, an_object, unsupported
 from quarterdeck.logs.elastic.buckets import aggregated
 from quarterdeck.logs.elastic.reading import Reader
-from quarterdeck.telemetry.conditions import Sql
+from quarterdeck.telemetry.conditions import EVERYTHING, Sql
 
 # As Elasticsearch's index.max_result_window.
 WINDOW_MAX = 10_000
@@ -113,12 +113,29 @@ class _Page:
 
     def hits(self, where: Sql) -> list[dict[str, Any]]:
         where = where & self._after if self._after else where
+        if sorting.is_by_time(self._keys):
+            where = where & self._border(where)
         order, values = sorting.order_of(self._keys), sorting.values_of(self._keys)
         sql = (
             f"SELECT {documents.COLUMNS}, {values.text} FROM logs WHERE {where.text} ORDER BY {order.text}"
             f" LIMIT {self.size} OFFSET {self._from}"
         )
         return [self._hit(row[:-1], row[-1]) for row in self._reader.rows(sql, where, order, values)]
+
+    def _border(self, where: Sql) -> Sql:
+        """Return the condition of what is not behind the page's last line in time.
+
+        Only times are read for it: an id is a hash of the whole line, and would be made of every line to be sorted.
+        """
+        is_down = sorting.is_down(self._keys)
+        sql = (
+            f"SELECT toUnixTimestamp64Nano(logs.ts) FROM logs WHERE {where.text}"
+            f" ORDER BY logs.ts {'DESC' if is_down else 'ASC'} LIMIT 1 OFFSET {self._from + self.size - 1}"
+        )
+        found = self._reader.rows(sql, where)
+        sign = ">=" if is_down else "<="
+        border = f"logs.ts {sign} fromUnixTimestamp64Nano({{}}, 'UTC')"
+        return self._reader.names.sql(border, ("Int64", int(found[0][0]))) if found else EVERYTHING
 
     def _hit(self, row: documents.Row, texts: list[str]) -> dict[str, Any]:
         document = documents.flat(row)

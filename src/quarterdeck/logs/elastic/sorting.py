@@ -89,10 +89,15 @@ def is_by_time(keys: Sequence[Key]) -> bool:
     return same and kinds in (["time"], ["time", "line"], ["line"])
 
 
+def is_down(keys: Sequence[Key]) -> bool:
+    """Whether what `is_by_time` says runs from the newest on."""
+    return next(key.is_down for key in keys if key.kind != "score")
+
+
 def order_of(keys: Sequence[Key]) -> Sql:
     """Return the SQL behind ORDER BY. What is missing is last either way."""
     if is_by_time(keys):
-        way = next(key for key in keys if key.kind != "score").direction
+        way = "DESC" if is_down(keys) else "ASC"
         return Sql(f"logs.ts {way}, id {way}")
     parts: list[str] = []
     parameters: dict[str, Any] = {}
@@ -109,7 +114,7 @@ def order_of(keys: Sequence[Key]) -> Sql:
             # Numbers in their order, then texts in theirs.
             number = f"toFloat64OrNull({place})"
             parts.append(f"empty({place}), isNull({number}), {number} {key.direction}, {place} {key.direction}")
-    return Sql(", ".join([*parts, "logs.ts DESC, id DESC"]), parameters)
+    return Sql(", ".join([*parts, "logs.ts DESC"]), parameters)
 
 
 def values_of(keys: Sequence[Key]) -> Sql:
