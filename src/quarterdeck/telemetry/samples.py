@@ -9,6 +9,7 @@ from datetime import datetime
 _UNITS = {
     "bytes": "bytes",
     "seconds": "seconds",
+    "milliseconds": "ms",
     "ratio": "ratio",
     "percent": "percent",
     "celsius": "celsius",

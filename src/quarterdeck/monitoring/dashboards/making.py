@@ -26,7 +26,9 @@ ITEMS_MAX = 2000
 # A label with more values than this makes no lines that can be told apart.
 VALUES_MAX = 12
 _HALF, _HEIGHT = COLUMNS // 2, 8
-_NO_DIMENSIONS = frozenset({"host", "host_name", "instance", "job", "service_name", "le"})
+_NO_DIMENSIONS = frozenset(
+    {"host", "host_name", "instance", "job", "service_name", "le", "http_host", "http_server_name"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +131,19 @@ def panel_of(metric: TypeMetric, type_code: str) -> dict[str, Any]:
 
 
 def _whose(metric: TypeMetric, type_code: str) -> str:
-    """The label that tells the items' series apart. What was sent has the labels of its sender only.
+    """The labels that tell the items' series apart. What was sent has the labels of its sender only.
 
-    Of a service that is `job`, of everything else `instance`; `host` for senders that know no other.
+    Of a service that is `job`; of everything else `host`, or `instance` for those who scrape and write remotely, and
+    the job where there are several.
     Source: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
     """
     if metric.is_own:
         return "item"
-    wanted = ("job", "instance", "host") if type_code == "service" else ("instance", "host", "job")
-    return next((name for name in wanted if name in metric.labels), "job")
+    if type_code == "service":
+        return "job"
+    place = next((name for name in ("host", "instance") if name in metric.labels), "")
+    jobs = "job" if metric.labels.get("job", 0) > 1 or not place else ""
+    return ", ".join(filter(None, (place, jobs)))
 
 
 def _dimension(metric: TypeMetric) -> list[str]:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET
 
 from quarterdeck.access.checks import may
@@ -44,7 +45,11 @@ def value_of(line: Line, name: str) -> str:
 
 def _context(request: PageRequest, one: Asked, tab: str) -> dict[str, Any]:
     tabs = [
-        {"title": _("Lines"), "url": f"{reverse('web:logs')}?{one.address()}", "current": tab == "lines"},
+        {
+            "title": pgettext("of a log", "Lines"),
+            "url": f"{reverse('web:logs')}?{one.address()}",
+            "current": tab == "lines",
+        },
         {"title": _("Patterns"), "url": f"{reverse('web:log_patterns')}?{one.address()}", "current": tab == "patterns"},
         {"title": _("Changed?"), "url": f"{reverse('web:log_changed')}?{one.address()}", "current": tab == "changed"},
     ]

@@ -8,8 +8,9 @@ from django import template
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from quarterdeck.web.formatting import short_number
+from quarterdeck.web.formatting import short_number, visible
 from quarterdeck.web.items.titles import titles_of
+from quarterdeck.web.logs import titles
 
 register = template.Library()
 SHOWN = 6
@@ -40,6 +41,12 @@ def field_titles(fields: Iterable[str]) -> str:
 def level_tone(level: str) -> str:
     """`{{ line.level|level_tone }}`: the tone of a badge for a log level, "" for a usual one."""
     return _LEVEL_TONES.get(level, "")
+
+
+@register.filter
+def level_title(level: str) -> str:
+    """`{{ line.level|level_title }}`: a log level in the person's language; one that nobody knows as it was sent."""
+    return visible(str(titles.level_title(level))) if level else ""
 
 
 @register.filter
