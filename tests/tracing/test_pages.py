@@ -205,3 +205,28 @@ def test_the_outline_of_ten_thousand_spans_is_small(as_owner: Client, sent: Load
     assert len(answer.content) < 1_000_000
     assert len(answer.json()["spans"]) == 10_000
     assert time.process_time() - started < 2
+
+
+@pytest.mark.usefixtures("sent")
+def test_what_differs_shows_both_sides_and_narrows_the_query(as_owner: Client, sent: Load, admin: ApiClient) -> None:
+    assert "No traces in this time" in page(as_owner, "/traces/changed")
+    sent(
+        *(span(n + 1, 1, at_ms=n, name=HOSTILE, is_error=True, attributes={"zone": HOSTILE}) for n in range(20)),
+        *(span(n + 30, 1, at_ms=n, name="fine", attributes={"zone": "b"}) for n in range(20)),
+    )
+    shown = page(as_owner, "/traces/changed?q=status:error&against=rest")
+    assert "20 spans are selected; they are compared with 20 others" in shown
+    assert SHOWN in shown
+    assert "<script>alert" not in shown
+    addresses = [part.partition('"')[0].replace("&amp;", "&") for part in shown.split('qd-line" href="')[1:]]
+    chosen = next(address for address in addresses if "attr.zone" in address)
+    # The box has the query as it is, with what a terminal would obey.
+    assert as_owner.get(chosen).content.decode().count('name="trace" value=') == 20
+    assert "nothing to compare" in page(as_owner, "/traces/changed")
+    assert "<mark>" in page(as_owner, "/traces/changed?q=kind:servr", 400)
+    chinese = as_owner.get("/traces/changed?q=status:error&against=rest", headers={"accept-language": "zh-hans"})
+    assert "有何变化？" in chinese.content.decode()
+    found = admin.call("GET", "/traces/changed?q=status:error&against=rest").json()
+    assert (found["against"], found["before_since"], found["fields"]["now"]) == ("rest", None, 20)
+    assert {"status", "operation", "attr.zone"} <= {one["field"] for one in found["fields"]["fields"]}
+    assert admin.call("GET", "/traces/changed?against=after").status_code == 422

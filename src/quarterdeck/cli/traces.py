@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from quarterdeck.cli.changing import write_changes
 from quarterdeck.cli.client import Client
 from quarterdeck.cli.output import (
     ColumnsOption,
@@ -32,6 +33,11 @@ class Order(StrEnum):
     SLOWEST = "slowest"
 
 
+class Against(StrEnum):
+    BEFORE = "before"
+    REST = "rest"
+
+
 @app.command("list")
 def list_traces(
     query: Annotated[str, typer.Option("--query", "-q", help="Query, for example: service:shop status:error")] = "",
@@ -47,6 +53,26 @@ def list_traces(
     with Client() as client:
         rows = client.get("/traces", asked)["items"]
     write_rows(rows, output, columns_of(columns, _COLUMNS))
+
+
+@app.command()
+def changed(
+    query: Annotated[str, typer.Argument(help="Query, for example: service:shop status:error")] = "",
+    since: Annotated[str, typer.Option("--since", help="From when: 30m, 6h, 7d, or a time (ISO 8601).")] = "1h",
+    until: Annotated[str, typer.Option("--until", help="Until when; now if left out.")] = "",
+    selector: Annotated[str, typer.Option("--items", help="Only spans of the items of this query: env:prod")] = "",
+    against: Annotated[Against, typer.Option("--against", help="The time before, or the rest.")] = Against.BEFORE,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=50, help="At most so many fields.")] = 20,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """Compare spans with those of the same length of time before, or the chosen ones with the rest of the time.
+
+    Example: qd traces changed 'service:shop status:error' --against rest -o json
+    """
+    asked: dict[str, str | int] = {"q": query, "since": since, "until": until, "selector": selector, "limit": limit}
+    with Client() as client:
+        found = client.get("/traces/changed", asked | {"against": against.value})
+    write_changes(found, (), output)
 
 
 @app.command()

@@ -76,7 +76,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """What differs most, first. `now` and `before` count the rows, of which `is_sampled` says that some were drawn.
+    """What differs most, first. `now` and `before` count the rows; `is_sampled`: values were counted in some of them.
 
     `compared` of the `known` fields were compared. `is_cut`: there were more values than can be counted.
     """
@@ -124,11 +124,12 @@ def differences_of(rows: Iterable[Sequence[Any]], condition_of: Conditions) -> D
     if not found:
         return Differences(0, 0, is_sampled=False, known=0, compared=0, is_cut=False, fields=[])
     sums, *fields = found
-    now, before, drawn, known, groups = (int(one) for one in sums[6])
+    stored_now, stored_before, now, before, known, groups = (round(one) for one in sums[6])
+    is_sampled = max(stored_now, stored_before) >= 2 * SAMPLE_ROWS
     return Differences(
-        now,
-        before,
-        is_sampled=drawn < now + before,
+        stored_now if is_sampled else now,
+        stored_before if is_sampled else before,
+        is_sampled,
         known=known,
         compared=min(known, FIELDS_MAX),
         is_cut=groups >= GROUPS_MAX,
@@ -176,7 +177,7 @@ def deviations(now: str, before: str) -> str:
 _STATEMENT = f"""
 WITH ({{counted}}) AS counted
 SELECT field, score, deviations, distinct, rest, shown,
-    (counted.1, counted.2, toUInt64(lines), toUInt64(greatest(known, 1) - 1), toUInt64(groups)) AS sums
+    (counted.1, counted.2, all_now, all_before, greatest(known, 1) - 1, groups) AS sums
 FROM (
     SELECT *,
         arraySum(v -> v.9, told) AS divergence,
@@ -205,7 +206,7 @@ FROM (
                 max(if(field = '', now, 0)) OVER () AS all_now, max(if(field = '', before, 0)) OVER () AS all_before,
                 max(if(field = '' AND now > 0, now * now / squares_now, 0)) OVER () AS size_now,
                 max(if(field = '' AND before > 0, before * before / squares_before, 0)) OVER () AS size_before,
-                max(if(field = '', n, 0)) OVER () AS lines, count() OVER () AS known, sum(distinct) OVER () AS groups
+                count() OVER () AS known, sum(distinct) OVER () AS groups
             FROM (
                 SELECT field, sum(n) AS n, sum(n_now) AS now, sum(n_before) AS before, sum(s_now) AS squares_now,
                     sum(s_before) AS squares_before, count() AS distinct,

@@ -79,7 +79,7 @@ class SpanFields:
             "duration": lambda match: self._compare("duration_ns", "UInt64", match, _nanoseconds),
             "status": self._status,
             "is": self._is,
-            "time": lambda match: self._compare("toUnixTimestamp64Nano(ts)", "Int64", match, _time_ns),
+            "time": lambda match: self._compare("toUnixTimestamp64Nano(ts)", "Int64", match, time_ns),
         }
 
     def everything(self) -> Sql:
@@ -232,7 +232,8 @@ def _nanoseconds(value: Value, match: Match) -> int:
     return int(nanoseconds)
 
 
-def _time_ns(value: Value, match: Match) -> int:
+def time_ns(value: Value, match: Match) -> int:
+    """Return a time that the query has in nanoseconds since 1970. Raises BadQuery."""
     try:
         found = parse_datetime(value.text)
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from quarterdeck.tracing.assembling import Trace
+from quarterdeck.tracing.changed import Against, SpanChanges, changed
 from quarterdeck.tracing.comparing import Comparison, Side, Step, compared
 from quarterdeck.tracing.edges import Edge, ServiceMap, ServiceNode, service_map
 from quarterdeck.tracing.names import attribute_keys, attribute_values, operations, remote_services, service_names
@@ -14,6 +15,7 @@ from quarterdeck.tracing.spans import Event, TraceSpan
 from quarterdeck.tracing.statements import Statement, statements
 
 __all__ = [
+    "Against",
     "Around",
     "Comparison",
     "Edge",
@@ -26,6 +28,7 @@ __all__ = [
     "ServiceNode",
     "ServiceRow",
     "Side",
+    "SpanChanges",
     "Statement",
     "Step",
     "Trace",
@@ -34,6 +37,7 @@ __all__ = [
     "around",
     "attribute_keys",
     "attribute_values",
+    "changed",
     "compared",
     "operations",
     "remote_services",

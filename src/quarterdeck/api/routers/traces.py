@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from quarterdeck.api.auth import identify
 from quarterdeck.api.shapes import Line, UrlQuery, moment
+from quarterdeck.api.shapes.differing import DifferencesRow, differences
 from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
 from quarterdeck.tracing import queries
@@ -157,6 +158,18 @@ class ComparisonRow(Schema):
     steps: list[StepRow]
 
 
+class SpanChangesRow(Schema):
+    """How spans from `since` to `until` differ: from those since `before_since`, or from the rest, which `before` is
+    then.
+    """
+
+    against: str
+    before_since: str | None
+    since: str
+    until: str
+    fields: DifferencesRow
+
+
 _PLACED = ("parent", "depth", "start_ns", "skew_ns", "critical_ns", "is_orphan", "is_cycle")
 _SAID = (
     "span_id", "parent_id", "service", "name", "kind", "duration_ns", "is_error", "status_message", "host", "version",
@@ -187,6 +200,33 @@ def list_(
 def _found(one: queries.Found) -> dict[str, Any]:
     row = {name: getattr(one, name) for name in FoundRow.__annotations__}
     return row | {"start": moment(one.start), "span_at": moment(one.span_at)}
+
+
+@router.get("/traces/changed", response=SpanChangesRow)
+def changed(
+    request: HttpRequest,
+    q: UrlQuery = "",
+    since: Line = "1h",
+    until: Line = "",
+    against: queries.Against = "before",
+    limit: Annotated[int, Query(20, ge=1, le=50)] = 20,
+    selector: UrlQuery = "",
+) -> dict[str, Any]:
+    """Compare the spans that `q` finds: with those of the same length of time before, or with the rest of the time.
+
+    A range of `time` in `q` is the time then; against the rest, its ranges of `time` and `duration` are what selects.
+    Values on fewer than five spans are not told apart, nor is a difference told that may well be chance (3 deviations).
+    """
+    actor, at = identify(request), now()
+    start, end = at_time(since, "since", at), at_time(until, "until", at) if until else at
+    found = queries.changed(actor, q, start, end, against=against, limit=limit, selector=selector)
+    return {
+        "against": found.against,
+        "before_since": moment(found.before_since),
+        "since": moment(found.since),
+        "until": moment(found.until),
+        "fields": differences(found.fields),
+    }
 
 
 @router.get("/traces/{trace_id}", response=TraceRow)

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.tracing import maps, services, traces
+from quarterdeck.web.tracing import changed, maps, services, traces
 
 urlpatterns = [
     path("traces", traces.search, name="traces"),
+    path("traces/changed", changed.changed, name="traces_changed"),
     path("traces/compare", traces.compare, name="traces_compare"),
     path("traces/<str:trace_id>", traces.show, name="trace"),
     path("traces/<str:trace_id>/spans", traces.outline, name="trace_spans"),
