@@ -9,11 +9,15 @@ import pytest
 from tests.logs.lines import ago, line, load
 from tests.telemetry.engines import Engine
 
+from quarterdeck.access.models import Role, RoleBinding, User
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.core.errors import BadQuery, Denied
+from quarterdeck.inventory import actions
 from quarterdeck.inventory.models import Item
-from quarterdeck.logs.elastic import searching
+from quarterdeck.logs.elastic import mapping, searching
 from quarterdeck.logs.elastic.reading import NoIndex, Reader
+from quarterdeck.monitoring.senders.binding import bind
+from quarterdeck.telemetry.canonical import Sender
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -294,8 +298,26 @@ def test_attributes_are_sorted_as_numbers() -> None:
     assert [hit["sort"][0] for hit in hits] == ["99", "200", "500", "x", None, None, None]
 
 
-def test_only_those_who_may_read_lines_do(teammate: Actor, stranger: Actor) -> None:
+def test_one_reads_only_lines_of_items_that_one_may_query(stranger: Actor, stranger_user: User) -> None:
     with pytest.raises(Denied):
         search({}, actor=stranger)
-    assert search({}, actor=teammate)["hits"]["total"]["value"] == 0
-    assert not Item.objects.filter(labels__env="prod").exists()
+    role = Role.objects.create(name="prod", verbs=["inventory.view", "telemetry.query"], query="env:prod")
+    RoleBinding.objects.create(role=role, user=stranger_user)
+    other = Sender("host", "web9", {"host.name": "web9"})
+    load(line("f secret", sender=other, host="web9", attributes={"mine": "1", "elasticsearch.index": "other"}))
+    bind(SYSTEM)
+    actions.update_item(SYSTEM, Item.objects.get(name="web9"), {"env": "prod"})
+    aggs = {"hosts": {"terms": {"field": "host.name"}}, "sum": {"sum": {"field": "mine"}}}
+    answer = search({"aggs": aggs}, actor=stranger)
+    assert [hit["_source"]["message"] for hit in answer["hits"]["hits"]] == ["f secret"]
+    assert answer["hits"]["total"]["value"] == answer["aggregations"]["sum"]["value"] == 1
+    assert [one["key"] for one in answer["aggregations"]["hosts"]["buckets"]] == ["web9"]
+    hidden = search({"query": {"term": {"http.status": 500}}})["hits"]["hits"][0]["_id"]
+    others = {"bool": {"should": [{"match_all": {}}], "must_not": {"match": {"message": "f"}}}}
+    for query in ({"ids": {"values": [hidden]}}, others):
+        assert searching.count(Reader(stranger), "*", {"query": query})["count"] == 0
+    assert mapping.indices(Reader(stranger), "*") == [("other", 1)]
+    reader = Reader(stranger)
+    assert "http.status" not in mapping.fields(reader, reader.of_index(""))
+    with pytest.raises(NoIndex):
+        search({}, "filebeat-1", actor=stranger)
