@@ -35,12 +35,31 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 settings.DATA.joinpath("static").mkdir(parents=True, exist_ok=True)
 
-# On PostgreSQL only what touches records runs again: the rest has run on SQLite and is the same.
+# On PostgreSQL only what touches records runs again: the rest has run on SQLite and is the same. So is what asks the
+# records nothing that is not asked by tests of its own.
+_SAME_ON_POSTGRESQL = (
+    # Pages: the actions and queries beneath them run again, by themselves and through the API and the commands.
+    *("web/", "web_admin/", "logs/test_pages.py", "tracing/test_pages.py", "errors/test_pages.py"),
+    *("telemetry/test_item_pages.py", "telemetry/test_metrics_pages.py"),
+    # One refusal for each of some 150 operations, by the code that `access/` has run.
+    "api/test_access.py",
+    # What they ask for is in the engine; of the records they read a role.
+    *("logs/test_loki.py", "logs/test_search.py", "logs/test_changed.py", "promql/", "tracing/test_search.py"),
+    *("telemetry/test_sql.py", "telemetry/test_chart.py"),
+)
+_ID_MAX_LENGTH = 200
 _TOUCHES_RECORDS = {"db", "transactional_db", "django_db_setup", "live_server", "instance"}
 
 
 def pytest_unconfigure() -> None:
     shutil.rmtree(settings.DATA, ignore_errors=True)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a long value by its beginning: ids of megabytes go through pipes with every report of every worker."""
+    if isinstance(val, str | bytes) and len(val) > _ID_MAX_LENGTH:
+        return f"{val[:_ID_MAX_LENGTH]!r} of {len(val)}"
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)  # before the hook of pytest-xdist, which reads the groups
@@ -73,6 +92,8 @@ def _longest_first(items: list[pytest.Item]) -> None:
 
 
 def _touches_records(item: pytest.Item) -> bool:
+    if item.path.relative_to(Path(__file__).parent).as_posix().startswith(_SAME_ON_POSTGRESQL):
+        return False
     fixtures = set(getattr(item, "fixturenames", ()))
     is_case = isinstance(item, pytest.Function) and item.cls is not None and issubclass(item.cls, SimpleTestCase)
     return is_case or item.get_closest_marker("django_db") is not None or bool(fixtures & _TOUCHES_RECORDS)

@@ -8,24 +8,32 @@ from urllib.parse import urlencode
 
 import pytest
 import schemathesis
+import schemathesis.pytest
 from hypothesis import HealthCheck, assume, settings
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 from tests.lab.instances import Instance, running_instance
 
 from quarterdeck.api.main import api
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 EXAMPLES = 8
 # A query or a code that no schema can describe is refused (400, 404), and text is taken for what the attribute's kind
 # or the parameter's type makes of it: both are wanted.
 NOT_CHECKED = [positive_data_acceptance, negative_data_rejection]
 
-schema = schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
+# From a fixture, so that requests are thought out when the test runs and not by every worker that collects it.
+schema = schemathesis.pytest.from_fixture("described")
 # This one could revoke the token that the test itself sends.
 schema = schema.exclude(path="/api/v1/tokens/{token_id}", method="DELETE")
 # A stream that ends when the client leaves: each example would wait for the client's time limit.
 schema = schema.exclude(path="/api/v1/logs/tail", method="GET")
+
+
+@pytest.fixture(scope="module")
+def described() -> BaseSchema:
+    return schemathesis.openapi.from_dict(api.get_openapi_schema(path_prefix="/api/v1/"))
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,8 @@ def test_an_instance_keeps_its_telemetry_on_the_server(server: str, there: Clien
 
 
 def _hosts(instance: Instance) -> list[int]:
-    listed = instance.qd("items", "list", "-q", "type:host", "-o", "json")
-    return [int(host["id"]) for host in json.loads(listed.stdout)]
+    _status, listed = instance.get("/api/v1/items?q=type:host", token=instance.token)
+    return [int(host["id"]) for host in listed["items"]]
 
 
 def _samples(there: Client, database: str, item: int) -> int:
