@@ -58,6 +58,9 @@ def configuration(url: str) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_concurrency": settings.QD["worker_concurrency"],
         "worker_max_memory_per_child": 512 * 1024,
+        # Celery kills a forked process that has not reported within 4 seconds, and forks the next: on a machine that is
+        # busy, as at our own start, none ever comes to work.
+        "worker_proc_alive_timeout": 60.0,
         "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler",
         "task_serializer": "json",
         "accept_content": ["json"],
