@@ -167,6 +167,7 @@ class TestFile:
     @pytest.mark.parametrize(
         "content",
         [
+            b"title: 2026-99-99", b"? [a]\n: b", b"[" * 100_000,
             b"", b"[]", b"title: [", b"\xff\xfe\x00", b"a: &a [1]\nb: *a\n", b"{" * 5000,
             b"!!python/object/apply:os.system ['id']",
         ],

@@ -33,7 +33,8 @@ def import_text(actor: Actor, content: bytes, name: str, *, slug: str = "") -> T
     """Make a dashboard of a file, or a new version of the one with its short name. Raises Denied, BadInput."""
     try:
         values = _read(content)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        # A date that does not exist is a ValueError, a list as a key may be a TypeError.
         raise BadInput(
             _("the file is no YAML and no JSON: %(error)s") % {"error": str(error)[:300]},
             hint=_("export it again, and take it as it is"),
