@@ -32,7 +32,7 @@ PAGES = [
     "/traces", "/traces?q=service:nobody", "/traces?q=duration:>soon", "/traces/compare",
     "/traces/changed?q=status:error&against=rest", "/services", "/services/map", "/statements",
     "/statements?category=cache",
-    "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns", "/logs/changed",
+    "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns", "/logs/changed", "/logs/metrics",
     "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/monitors",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
@@ -57,7 +57,7 @@ NO_PAGES = {
     "dashboard_panel", "dashboard_panel_move", "dashboard_panel_new", "dashboard_panel_remove", "dashboard_restore",
     "dashboard_settings", "dashboard_versions",
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
-    "log_tail", "log_view_delete", "log_view_save",
+    "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [
     "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",

@@ -184,3 +184,42 @@ def test_the_api_answers_what_changed(browser: Client) -> None:
     ]  # fmt: skip
     assert browser.get("/api/v1/logs/changed", {"q": "level:x"}).json()["code"] == "bad_query"
     assert browser.get("/api/v1/logs/changed", {"limit": 51}).status_code == 422
+
+
+def test_metrics_are_made_changed_and_deleted(browser: Client, teammate_user: User) -> None:
+    assert "No metrics of log lines yet" in text_of(browser, "/logs/metrics")
+    form = {
+        "name": "failures", "query": 'level:error "<script>alert(1)</script>"', "kind": "count",
+        "labels": "service, status", "series_max": "50", "is_enabled": "on",
+    }  # fmt: skip
+    assert browser.post("/logs/metrics", form).status_code == 302
+    page = text_of(browser, "/logs/metrics")
+    assert "<script>alert" not in page
+    assert "failures%3Acount1m" in page
+    assert 'value="service,status"' in text_of(browser, "/logs/metrics?metric=failures")
+    wrong = browser.post("/logs/metrics", form | {"query": "level:eror"})
+    assert wrong.status_code == 422
+    assert "did you mean" in wrong.content.decode().lower()
+    assert "日志指标" in browser.get("/logs/metrics", headers={"accept-language": "zh-hans"}).content.decode()
+    other = signed_in(teammate_user)
+    assert "failures" in text_of(other, "/logs/metrics")
+    assert other.post("/logs/metrics", form).status_code == 403
+    assert other.post("/logs/metrics/failures/delete").status_code == 403
+    assert browser.post("/logs/metrics/failures/backfill", {"hours": "3"}).status_code == 302
+    assert browser.post("/logs/metrics/failures/backfill", {"hours": "x"}).status_code == 422
+    assert browser.post("/logs/metrics/failures/delete").status_code == 302
+    assert browser.get("/api/v1/logs/metrics").json()["items"] == []
+
+
+def test_the_api_keeps_metrics(browser: Client) -> None:
+    address = "/api/v1/logs/metrics/answer"
+    body = {"kind": "distribution", "field": "ms", "unit": "milliseconds", "labels": ["path"], "query": "service:shop"}
+    made = browser.put(address, body, content_type="application/json")
+    assert made.status_code == 200, made.content
+    assert made.json()["series"] == [f"answer_milliseconds:{one}1m" for one in ("count", "sum", "min", "max")]
+    assert browser.get(address).json() == browser.get("/api/v1/logs/metrics").json()["items"][0]
+    moved = browser.post(f"{address}/backfill", {"hours": 2}, content_type="application/json").json()
+    assert moved["evaluated_until"] < now().isoformat()
+    assert browser.put(address, {"kind": "rate"}, content_type="application/json").status_code == 422
+    assert browser.delete(address).status_code == 204
+    assert browser.get(address).status_code == 404

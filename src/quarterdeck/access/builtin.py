@@ -13,7 +13,14 @@ ROLES = (
         "Reads and changes the inventory and dashboards, reads measurements, works on errors, makes own tokens.",
         # Not inventory.secrets: reading passwords is granted on purpose or not at all.
         [f"inventory.{verb}" for verb in ("view", "edit", "delete", "import", "export", "merge", "types")]
-        + ["telemetry.query", "telemetry.intake", "monitoring.dashboards", "errors.edit", "access.tokens"],
+        + [
+            "telemetry.query",
+            "telemetry.intake",
+            "logs.metrics",
+            "monitoring.dashboards",
+            "errors.edit",
+            "access.tokens",
+        ],
     ),
     (
         "viewer",

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from quarterdeck.cli.changing import write_changes
 from quarterdeck.cli.client import Client
+from quarterdeck.cli.log_metrics import metrics
 from quarterdeck.cli.output import (
     ColumnsOption,
     Format,
@@ -36,6 +37,7 @@ class _Searching(TyperGroup):
 
 
 app = typer.Typer(cls=_Searching, help="Search log lines, follow them as they come in, and see what changed.")
+app.add_typer(metrics, name="metrics")
 _COLUMNS = ("ts", "level", "service", "host", "message")
 _RETRY_SECONDS = 1.0
 QueryArgument = Annotated[str, typer.Argument(help='Words, or field:value: service:shop level:error "timeout"')]

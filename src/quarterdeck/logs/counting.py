@@ -131,7 +131,7 @@ def facets(actor: Actor, search: Search) -> list[Facet]:
 
 def statistics(actor: Actor, search: Search, name: str) -> Statistics:
     """Return what the values of one field are like. Raises BadInput for what cannot be a field."""
-    value = _expression(name)
+    value = expression(name)
     columns = value.partition("[")[0] if "[" in value else value
     columns = "attributes, resource" if "resource" in value else columns
     where = condition(actor, search)
@@ -150,7 +150,7 @@ def _finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _expression(name: str) -> str:
+def expression(name: str) -> str:
     """Return the SQL of a field's value, always one that is in a list or a name of plain characters."""
     if name in ("level", "message"):
         return name

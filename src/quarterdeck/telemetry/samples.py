@@ -52,5 +52,11 @@ def is_counter(metric: str) -> bool:
 
 
 def unit_of(metric: str) -> str:
-    """Return the unit that the metric's name ends in, "" for a plain number: `..._io_bytes_total` is "bytes"."""
+    """Return the unit that the metric's name ends in, "" for a plain number: `..._io_bytes_total` is "bytes".
+
+    Of a recorded one, `answer_seconds:sum1m`, it is that of the metric, except for counts.
+    """
+    metric, _colon, measure = metric.partition(":")
+    if measure.startswith("count"):
+        return ""
     return _UNITS.get(metric.removesuffix("_total").rsplit("_", 1)[-1], "")

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.logs import details, parts, saved, views
+from quarterdeck.web.logs import details, metrics, parts, saved, views
 
 urlpatterns = [
     path("logs", views.logs, name="logs"),
     path("logs/patterns", views.patterns, name="log_patterns"),
+    path("logs/metrics", metrics.metrics, name="log_metrics"),
+    path("logs/metrics/<slug:name>/backfill", metrics.backfill, name="log_metric_backfill"),
+    path("logs/metrics/<slug:name>/delete", metrics.delete, name="log_metric_delete"),
     path("logs/changed", views.changed, name="log_changed"),
     path("logs/completions", parts.completions, name="log_completions"),
     path("logs/histogram", parts.histogram, name="log_histogram"),

@@ -9,7 +9,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
 from django.views.decorators.http import require_GET
 
 from quarterdeck.access.checks import may
@@ -21,6 +20,7 @@ from quarterdeck.logs.queries import Changes, Line, Pattern
 from quarterdeck.web.changed import Bars, Group, group
 from quarterdeck.web.items.listing import marked
 from quarterdeck.web.logs.asked import Asked, asked
+from quarterdeck.web.logs.metrics import tabs
 from quarterdeck.web.logs.titles import facet_title, level_title
 from quarterdeck.web.pages import PageRequest, page
 
@@ -44,21 +44,12 @@ def value_of(line: Line, name: str) -> str:
 
 
 def _context(request: PageRequest, one: Asked, tab: str) -> dict[str, Any]:
-    tabs = [
-        {
-            "title": pgettext("of a log", "Lines"),
-            "url": f"{reverse('web:logs')}?{one.address()}",
-            "current": tab == "lines",
-        },
-        {"title": _("Patterns"), "url": f"{reverse('web:log_patterns')}?{one.address()}", "current": tab == "patterns"},
-        {"title": _("Changed?"), "url": f"{reverse('web:log_changed')}?{one.address()}", "current": tab == "changed"},
-    ]
     return {
         "asked": one,
         "query": one.search.query,
         "address": one.address(),
         "unzoomed": one.address(since=None, until=None),
-        "tabs": tabs,
+        "tabs": tabs(tab, one.address()),
         "views": saved_searches(request.actor),
         "may_share": may(request.actor, "inventory.edit"),
         "intake_url": reverse("web:intake") if may(request.actor, "telemetry.intake") else "",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from quarterdeck.web.templatetags.qd_items import span_kind
 
 _FIELDS: dict[str, str | Promise] = {
     "service": _("Service"),
     "operation": _("Operation"),
-    "kind": _("Kind"),
+    "kind": pgettext_lazy("of a span", "Kind"),
     "status": _("Status"),
     "duration": _("Duration"),
     "message": _("Message"),
