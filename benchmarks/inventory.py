@@ -220,7 +220,7 @@ def measure_peer(count: int, meter: Meter) -> float:
                 Item.objects.filter(type=host, name=f"peer-{found.name}").exists()
                 item = Item.objects.create(
                     type=host, name=f"peer-{found.name}", attributes=dict(found.attributes), labels=dict(found.labels),
-                    lifecycle_at=at, first_seen=at, last_seen=at, updated_at=at,
+                    lifecycle_at=at, first_seen=at, updated_at=at,
                 )  # fmt: skip
                 change_set = ChangeSet.objects.create(at=at, actor="peer", actor_kind="system", source="peer")
                 Change.objects.create(change_set=change_set, item=item, field="", new=dict(found.attributes))

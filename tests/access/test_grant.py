@@ -32,7 +32,6 @@ def item(name: str, env: str) -> Item:
         env=env,
         lifecycle_at=moment,
         first_seen=moment,
-        last_seen=moment,
         updated_at=moment,
     )
 

@@ -28,7 +28,9 @@ def test_pages_are_complete_and_in_order_at_any_size(sync: Sync, sort: str) -> N
 
 
 @pytest.mark.parametrize(("near", "far"), [(2, 4), (3, 100), (1, 0)])
-@pytest.mark.parametrize("query", ["role:web", "h -role:web", "cpu_count:>=4 h", '"h 1"', "role:nowhere"])
+@pytest.mark.parametrize(
+    "query", ["role:web", "role:api cpu_count:>=4", "h -role:web", "cpu_count:>=4 h", '"h 1"', "role:nowhere"]
+)
 @pytest.mark.parametrize("sort", ["", "-name", "type", "-last_seen"])
 def test_pages_are_complete_wherever_what_is_selected_stands(
     sync: Sync, monkeypatch: pytest.MonkeyPatch, near: int, far: int, query: str, sort: str
@@ -48,6 +50,17 @@ def test_pages_are_complete_wherever_what_is_selected_stands(
             rows, cursor = page(items(SYSTEM, query, sort), cursor, limit)
             seen.extend(row.pk for row in rows)
         assert seen == expected
+
+
+def test_a_renamed_item_stands_at_its_new_place(sync: Sync, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where PostgreSQL reads the page from the side index, in the order of the names that stand there."""
+    monkeypatch.setattr("quarterdeck.inventory.queries.paging._NEAR", 2)
+    monkeypatch.setattr("quarterdeck.inventory.queries.paging._FAR", 2)
+    fleet = [host(f"h{n}", key=f"k{n}", labels={"role": "web" if n in (2, 5, 7) else "db"}) for n in range(9)]
+    sync(*fleet)
+    sync(host("a", key="k7", labels={"role": "web"}))
+    assert [row.name for row in page(items(SYSTEM, "role:web"), "", 5)[0]] == ["a", "h2", "h5"]
+    assert [row.name for row in page(items(SYSTEM, "role:web"), "", 2)[0]] == ["a", "h2"]
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "e30", "bnVsbA", "WyJhIiwgImIiXQ", "!!", "W1tdLFtdXQ"])

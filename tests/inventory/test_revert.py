@@ -25,7 +25,7 @@ from quarterdeck.inventory.actions import (
     update_item,
 )
 from quarterdeck.inventory.exchange.importing import import_file
-from quarterdeck.inventory.models import BeforeImage, Change, ChangeSet, Item, Observation, Relation
+from quarterdeck.inventory.models import BeforeImage, Change, ChangeSet, Item, Observation, Relation, Sighting
 from quarterdeck.inventory.queries import change_sets, items, touched
 
 pytestmark = pytest.mark.django_db
@@ -263,10 +263,11 @@ class TestImports:
     def test_a_new_item_that_a_source_sees_by_now_stays(self, owner: Actor, sync: Sync, tmp_path: Path) -> None:
         done = self.load(owner, tmp_path / "a.csv", "name,serial\nn1,S-1\nn2,S-2\n")
         first = Item.objects.get(name="n1")
-        Observation.objects.create(
+        seen = Observation.objects.create(
             item=first, source="cloud", external_id="x", type=first.type, attributes={"name": "n1"},
-            content_hash=b"x", first_seen=first.first_seen, seen_at=first.first_seen,
+            content_hash=b"x", first_seen=first.first_seen,
         )  # fmt: skip
+        Sighting.objects.create(observation=seen, seen_at=first.first_seen)
         with pytest.raises(Conflict, match="n1"):
             revert(owner, done)
         revert(owner, done, untouched_only=True)

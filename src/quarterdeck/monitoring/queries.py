@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def this_machine() -> int | None:
     """Return the item that this machine's own source keeps, wherever a merge has moved it; None before that."""
     seen = Observation.objects.filter(source="this_machine", scope=source.SCOPE, type__code="host", gone_at=None)
-    return seen.order_by("-seen_at").values_list("item_id", flat=True).first()
+    return seen.order_by("-sighting__seen_at").values_list("item_id", flat=True).first()
 
 
 def zabbix_agents(query: str, catalogue: Catalogue) -> Iterator[Agent]:

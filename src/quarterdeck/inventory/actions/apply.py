@@ -18,7 +18,7 @@ from quarterdeck.core.names import did_you_mean
 from quarterdeck.inventory.actions.sync import finish_sync
 from quarterdeck.inventory.catalogue import HOT_FIELDS, TypeCatalogue, catalogue
 from quarterdeck.inventory.found import Applied, Found, RowError
-from quarterdeck.inventory.models import ChangeSet, Item, MergeProposal, Observation
+from quarterdeck.inventory.models import ChangeSet, Item, ItemSeen, MergeProposal, Sighting
 from quarterdeck.inventory.writing import chunk as steps
 from quarterdeck.inventory.writing import store
 from quarterdeck.inventory.writing.chunk import Chunk
@@ -179,11 +179,11 @@ def _touch(part: Chunk) -> None:
     """Note that unchanged things were seen again."""
     at: datetime = part.pen.at
     if part.unchanged:
-        Observation.objects.filter(pk__in=[pk for pk, _item in part.unchanged]).update(seen_at=at, misses=0)
+        Sighting.objects.filter(pk__in=[pk for pk, _item in part.unchanged]).update(seen_at=at, misses=0)
     items = [item for _observation, item in part.unchanged]
     items.extend(draft.item.pk for draft in part.drafts if not draft.is_new)
     if items:
-        Item.objects.filter(pk__in=items).update(last_seen=at)
+        ItemSeen.objects.filter(pk__in=items).update(last_seen=at)
 
 
 def _propose(part: Chunk) -> None:

@@ -42,7 +42,7 @@ def reindex(type_code: str | None, *, forget: str = "") -> None:
         ItemUnique.objects.filter(item_id__in=ids).delete()
         store.insert(
             ItemIndex,
-            ["item", "field", "text", "number"],
+            ["item", "field", "text", "number", "name"],
             ((item.pk, *row) for item, spec, content in contents for row in index_rows(spec, content)),
         )
         store.upsert(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from quarterdeck.access.checks import action
@@ -15,7 +15,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.later import later
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.found import Applied
-from quarterdeck.inventory.models import Identity, Item, Lifecycle, Observation, SyncRun, TimelineEvent
+from quarterdeck.inventory.models import Identity, Item, Lifecycle, Observation, Sighting, SyncRun, TimelineEvent
 from quarterdeck.inventory.writing import store
 from quarterdeck.inventory.writing.drafts import Pen, drafts_of
 from quarterdeck.inventory.writing.saving import save
@@ -32,8 +32,7 @@ _BATCH = 2000
 @action("inventory.edit")
 def finish_sync(actor: Actor, source: str, scope: str, started_at: datetime, count: int, applied: Applied) -> SyncRun:
     """Close a complete pass over a scope: mark what was not seen since `started_at`, or hold if that is too much."""
-    unseen = Observation.objects.filter(source=source, scope=scope, gone_at=None, seen_at__lt=started_at)
-    lost = list(unseen.filter(misses=0).values_list("pk", flat=True))
+    lost = list(_unseen(source, scope, started_at).filter(misses=0).values_list("pk", flat=True))
     total = Observation.objects.filter(source=source, scope=scope, gone_at=None).count()
     applied.held = _is_too_much(len(lost), total, count)
     message = ""
@@ -87,6 +86,12 @@ def note_sync(
     return run
 
 
+def _unseen(source: str, scope: str, started_at: datetime) -> QuerySet[Sighting]:
+    """Return the live records of a scope that no pass has seen since `started_at`."""
+    live = {"observation__source": source, "observation__scope": scope, "observation__gone_at": None}
+    return Sighting.objects.filter(**live, seen_at__lt=started_at)
+
+
 def _is_too_much(lost: int, total: int, count: int) -> bool:
     if lost and count == 0:
         return True
@@ -99,14 +104,16 @@ def _swept(applied: Applied) -> str:
 
 def _miss(actor: Actor, source: str, scope: str, started_at: datetime, applied: Applied) -> None:
     """Count a miss for each record that was not seen; decide for its item when no other source sees it."""
-    unseen = Observation.objects.filter(source=source, scope=scope, gone_at=None, seen_at__lt=started_at)
+    unseen = _unseen(source, scope, started_at)
     unseen.update(misses=F("misses") + 1)
-    rows = list(unseen.values_list("pk", "item_id", "misses", "seen_at"))
+    rows = list(unseen.values_list("pk", "observation__item_id", "misses", "seen_at"))
     for start in range(0, len(rows), _BATCH):
         part = rows[start : start + _BATCH]
         items = {item for _pk, item, _misses, _at in part}
         seen_elsewhere = set(
-            Observation.objects.filter(item_id__in=items, gone_at=None, misses=0).values_list("item_id", flat=True)
+            Observation.objects.filter(item_id__in=items, gone_at=None, sighting__misses=0).values_list(
+                "item_id", flat=True
+            )
         )
         over = {pk: item for pk, item, misses, at in part if misses >= ABSENT_AFTER_MISSES or at < now() - ABSENT_AFTER}
         Observation.objects.filter(pk__in=list(over)).update(gone_at=now())

@@ -3,7 +3,8 @@
     ItemType ── Attribute                 what items may be; users add both at run time
     Item ┬─ ItemIndex, ItemUnique         derived from `attributes`, written in the same transaction
          ├─ Identity                      keys by which a source's record finds its item
-         ├─ Observation                   what each source last said, kept apart so that merge and split are reversible
+         ├─ ItemSeen                      when any source last saw it: written by every pass, so apart
+         ├─ Observation ── Sighting       what each source last said, kept apart so that merge and split are reversible
          ├─ Relation                      directed, typed edge to another item
          ├─ Change (in a ChangeSet)       field-level history
          ├─ BeforeImage (in a ChangeSet)  what people replaced, for the way back
@@ -19,10 +20,12 @@ from quarterdeck.inventory.models.items import (
     Item,
     ItemIndex,
     ItemSecret,
+    ItemSeen,
     ItemText,
     ItemUnique,
     Observation,
     Relation,
+    Sighting,
 )
 from quarterdeck.inventory.models.kinds import Kind, Lifecycle, State
 from quarterdeck.inventory.models.types import Attribute, Catalogue, ItemType
@@ -40,6 +43,7 @@ __all__ = [
     "Item",
     "ItemIndex",
     "ItemSecret",
+    "ItemSeen",
     "ItemText",
     "ItemType",
     "ItemUnique",
@@ -50,6 +54,7 @@ __all__ = [
     "Observation",
     "Relation",
     "SavedView",
+    "Sighting",
     "State",
     "SyncRun",
     "TimelineEvent",

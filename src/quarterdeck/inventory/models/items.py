@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -34,7 +36,6 @@ class Item(models.Model):
     attributes = models.JSONField(default=dict, blank=True)
     desired = models.JSONField(default=dict, blank=True)
     first_seen = models.DateTimeField()
-    last_seen = models.DateTimeField()
     updated_at = models.DateTimeField()
     version = models.PositiveBigIntegerField(default=1)
     merged_into = models.ForeignKey("self", models.SET_NULL, null=True, related_name="+")
@@ -44,14 +45,28 @@ class Item(models.Model):
             models.Index(fields=["type", "id"], name="item_type"),
             models.Index(fields=["name", "id"], name="item_name"),
             models.Index(fields=["primary_ip"], name="item_ip"),
-            models.Index(fields=["lifecycle", "last_seen"], name="item_lifecycle"),
+            models.Index(fields=["lifecycle", "id"], name="item_lifecycle"),
             models.Index(fields=["env", "id"], name="item_env"),
             models.Index(fields=["state", "id"], name="item_state"),
-            models.Index(fields=["last_seen", "id"], name="item_last_seen"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def last_seen(self) -> datetime:
+        return self.seen.last_seen
+
+
+class ItemSeen(models.Model):
+    """When any source last saw an item. Apart from the item, because every pass of a source writes it for everything
+    that it saw: here that is a tenth of what a new version of the whole row and of its indexes costs PostgreSQL."""
+
+    item = models.OneToOneField(Item, models.CASCADE, primary_key=True, related_name="seen", db_constraint=False)
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["last_seen", "item"], name="itemseen_last_seen")]
 
 
 class ItemIndex(models.Model):
@@ -60,6 +75,9 @@ class ItemIndex(models.Model):
     One of `text` (cut to 200, lower case), `number` (times as seconds since 1970) is set. Addresses stand as sortable
     digits (`4:0a000001`), so that a network is a range. Only for indexed attributes and labels, so its cost does not
     grow with the number of types.
+
+    `name` is the item's name beside a text, else empty: the rows of one value stand in the order of the list, so a page
+    of `role:web` is read from where it begins, wherever in the list those names are.
     """
 
     # That the item exists is vouched for by `ItemText`, written with it: to ask again for each of twenty rows is a
@@ -68,11 +86,12 @@ class ItemIndex(models.Model):
     field = models.CharField(max_length=140)
     text = models.CharField(max_length=200, null=True)
     number = models.FloatField(null=True)
+    name = models.CharField(max_length=255, default="")
 
     class Meta:
         indexes = [
             models.Index(fields=["item", "field"], name="itemindex_item"),
-            models.Index(fields=["field", "text", "item"], name="itemindex_text"),
+            models.Index(fields=["field", "text", "name", "item"], name="itemindex_listed"),
             # Most rows are text: without them the index is a fraction, and so is its cost at import.
             models.Index(
                 fields=["field", "number", "item"], name="itemindex_number", condition=Q(number__isnull=False)
@@ -148,14 +167,31 @@ class Observation(models.Model):
     identities = models.JSONField(default=list)
     content_hash = models.BinaryField(max_length=16)
     first_seen = models.DateTimeField()
-    seen_at = models.DateTimeField()
-    misses = models.PositiveIntegerField(default=0)
     gone_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["source", "scope", "type", "external_id"], name="observation_once"),
         ]
+
+    @property
+    def seen_at(self) -> datetime:
+        return self.sighting.seen_at
+
+    @property
+    def misses(self) -> int:
+        return self.sighting.misses
+
+
+class Sighting(models.Model):
+    """When a source last saw what it observed, and in how many of its passes since it did not: what every pass writes,
+    apart from what it says (see `ItemSeen`)."""
+
+    observation = models.OneToOneField(
+        Observation, models.CASCADE, primary_key=True, related_name="sighting", db_constraint=False
+    )
+    seen_at = models.DateTimeField()
+    misses = models.PositiveIntegerField(default=0)
 
 
 class Relation(models.Model):

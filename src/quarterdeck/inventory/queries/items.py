@@ -19,6 +19,8 @@ from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, ItemIndex, Lifecycle
 from quarterdeck.inventory.queries.selecting import ItemFields
 
+# Columns that lists are sorted by, and where they stand. What stands beside the item has an index with the item's id.
+_SORTED_BY = {"type": ("type__code", "id"), "last_seen": ("seen__last_seen", "seen__item_id"), "id": ("id",)}
 SORTS = ("name", "type", "state", "env", "last_seen", "first_seen", "updated_at", "id", "owner", "region", "lifecycle")
 HIDDEN = (Lifecycle.RETIRED.value, Lifecycle.TRASHED.value)
 # SQLite refuses an expression deeper than 1,000.
@@ -55,11 +57,13 @@ def items(actor: Actor, q: str = "", sort: str = "", *, verb: str = "inventory.v
     found = Item.objects.filter(compiled(node, actor))
     if not mentions(node, "lifecycle"):
         found = found.exclude(lifecycle__in=HIDDEN)
-    return visible(actor, verb, found).order_by(*order_of(sort)).select_related("type")
+    if sort.lstrip("-") == "last_seen":
+        found = found.filter(seen__isnull=False)  # joined so, what is seen may lead, and is read in order
+    return visible(actor, verb, found).order_by(*order_of(sort)).select_related("type", "seen")
 
 
 def order_of(sort: str) -> tuple[str, ...]:
-    """Return the columns of `sort`, with the id last so that the order is total."""
+    """Return the paths of `sort` to columns, with the id last so that the order is total."""
     sign, name = ("-", sort[1:]) if sort.startswith("-") else ("", sort or "name")
     if name not in SORTS:
         raise BadInput(
@@ -67,12 +71,12 @@ def order_of(sort: str) -> tuple[str, ...]:
             hint=did_you_mean(name, SORTS) or _("Use one of %(names)s.") % {"names": ", ".join(SORTS)},
             field="sort",
         )
-    return (f"{sign}id",) if name == "id" else (f"{sign}{name}", f"{sign}id")
+    return tuple(sign + path for path in _SORTED_BY.get(name, (name, "id")))
 
 
 def get_item(actor: Actor, pk: int) -> Item:
     """Return one item that the actor may see, in whatever stage of life. Raises NotFound."""
-    item = visible(actor, "inventory.view", Item.objects.filter(pk=pk)).select_related("type").first()
+    item = visible(actor, "inventory.view", Item.objects.filter(pk=pk)).select_related("type", "seen").first()
     if item is None:
         raise NotFound(_("There is no item %(id)d.") % {"id": pk}, hint=_("It may have been purged or merged."))
     return item
@@ -137,6 +141,6 @@ def stale(actor: Actor) -> QuerySet[Item]:
     for spec in catalogue().types.values():
         by_days.setdefault(spec.stale_after_days, []).append(spec.id)
     for days, ids in by_days.items():
-        old |= Q(type_id__in=ids, last_seen__lt=now() - timedelta(days=days))
+        old |= Q(type_id__in=ids, seen__last_seen__lt=now() - timedelta(days=days))
     found = Item.objects.filter(old, lifecycle=Lifecycle.ACTIVE)
-    return visible(actor, "inventory.view", found).order_by(F("last_seen"), "id").select_related("type")
+    return visible(actor, "inventory.view", found).order_by("seen__last_seen", "id").select_related("type", "seen")

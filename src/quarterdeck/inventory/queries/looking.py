@@ -100,7 +100,7 @@ def _visible_items(actor: Actor, ids: Sequence[int]) -> dict[int, Item]:
     rows = visible(actor, "inventory.view", Item.objects.filter(pk__in=ids)).exclude(
         lifecycle__in=(Lifecycle.RETIRED, Lifecycle.TRASHED)
     )
-    return {row.pk: row for row in rows.select_related("type")}
+    return {row.pk: row for row in rows.select_related("type", "seen")}
 
 
 def relations(actor: Actor, item: Item) -> QuerySet[Relation]:
@@ -257,7 +257,7 @@ def _moment(group: Sequence[Change]) -> Moment:
 
 def observations(item: Item) -> QuerySet[Observation]:
     """Return what each source last said of the item."""
-    return Observation.objects.filter(item=item).select_related("type").order_by("source", "scope", "pk")
+    return Observation.objects.filter(item=item).select_related("type", "sighting").order_by("source", "scope", "pk")
 
 
 def drift(actor: Actor, q: str = "", *, acknowledged: bool | None = False) -> QuerySet[Drift]:

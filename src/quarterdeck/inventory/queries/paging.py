@@ -3,14 +3,15 @@
 PostgreSQL plans a page of a filtered list as a walk in the order of the list that tests row after row, in the belief
 that what is looked for is spread evenly. Names are not: in a fleet of `api-…` and `web-…` it goes through all `api-…`
 before it finds the first `role:web`, seconds at a million items. So there the page is looked for among the next few
-rows, and when these do not fill it, all ids are selected by the side index first and then put in order.
+rows of the list, then among those of each value that the query demands, which stand in the same order in the side
+index. When none of these fills it, all ids are selected by the side index first and then put in order.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,17 +19,18 @@ import orjson
 from django.db import connection
 from django.db.models import F, Func, Q, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.models.lookups import Exact, In
 from django.db.models.sql import Query
-from django.db.models.sql.where import WhereNode
+from django.db.models.sql.where import AND, WhereNode
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput
-from quarterdeck.inventory.models import Item
+from quarterdeck.inventory.models import Item, ItemIndex
 from quarterdeck.inventory.queries.planning import planned_without
 from quarterdeck.inventory.values import moment
 
 MAX_PAGE = 1000
-_TIMES = ("last_seen", "first_seen", "updated_at")
+_TIMES = ("seen__last_seen", "first_seen", "updated_at")
 # Rows of the first look: some milliseconds, and enough for a page of 50 where one in forty is selected. Beyond so many
 # rows, to select all ids is faster.
 _NEAR = 2_000
@@ -72,15 +74,17 @@ def page(queryset: QuerySet[Item], after: str = "", limit: int = 50) -> tuple[li
     return rows[:limit], _cursor(keys)
 
 
-def _key(item: Item, column: str) -> Any:
-    value = item.type.code if column == "type" else getattr(item, column)
+def _key(item: Item, path: str) -> Any:
+    value: Any = item
+    for name in path.split("__"):
+        value = getattr(value, name)
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
 def _behind(order: Sequence[str], values: Sequence[Any]) -> list[Q]:
     """Return `a = x AND id > y`, then `a > x`: each is a range of the index of (a, id), also where all have one value
     of `a`, as after a sync of everything. In one condition they are none, and the rows before the page are walked."""
-    names = [("type__code" if name.lstrip("-") == "type" else name.lstrip("-")) for name in order]
+    names = [name.lstrip("-") for name in order]
     operators = ["lt" if name.startswith("-") else "gt" for name in order]
     try:
         if len(names) == 1:
@@ -111,9 +115,10 @@ def _first(queryset: QuerySet[Item], order: Sequence[str], behind: Q, count: int
     found = queryset.filter(behind)
     if connection.vendor != "postgresql" or not _has(queryset.query.where, Query, RawSQL):
         return list(found[:count])
-    rows = _near(queryset, order, behind, count)
-    if rows is not None:
-        return rows
+    for walk in _walks(queryset, order, behind):
+        rows = _near(queryset, walk, count)
+        if rows is not None:
+            return rows
     # Machine code for one run takes longer to make than to use; words are looked up at once, not row by row.
     with planned_without("jit", *(["enable_nestloop"] if _has(queryset.query.where, RawSQL) else [])):
         ids = list(found.order_by(*map(_computed, order)).values_list("pk", flat=True)[:count])
@@ -121,21 +126,52 @@ def _first(queryset: QuerySet[Item], order: Sequence[str], behind: Q, count: int
     return [by_id[pk] for pk in ids if pk in by_id]
 
 
-def _near(queryset: QuerySet[Item], order: Sequence[str], behind: Q, count: int) -> list[Item] | None:
-    """Return the first `count` rows if they are among the next few; it looks further where some of them are."""
+def _walks(queryset: QuerySet[Item], order: Sequence[str], behind: Q) -> Iterator[Any]:
+    """Yield ids behind the cursor in the order of the list, as querysets: of all items, then of each value demanded."""
+    yield Item.objects.filter(behind).order_by(*order).values_list("pk", flat=True)
+    if order[0].lstrip("-") != "name":
+        return
+    behind_row = Q(*((_of_row(key), value) for key, value in behind.children))  # type: ignore[misc]
+    for value in _demanded(queryset.query.where):
+        rows = ItemIndex.objects.filter(behind_row, **value).order_by(*map(_of_row, order))
+        yield rows.values_list("item_id", flat=True)
+
+
+def _of_row(key: str) -> str:
+    """Return what a column of items, "-id" or "id__gt", is called in the side index."""
+    return key.replace("id", "item_id")
+
+
+def _demanded(where: WhereNode) -> Iterator[dict[str, str]]:
+    """Yield `{"field": "label.role", "text": "web"}` for each value of the side index that every selected item has."""
+    if where.connector != AND or where.negated:
+        return
+    for child in where.children:
+        if isinstance(child, WhereNode):
+            yield from _demanded(child)
+        elif isinstance(child, In) and isinstance(child.rhs, Query) and child.rhs.model is ItemIndex:
+            conditions = child.rhs.where.children
+            value = {one.lhs.target.name: one.rhs for one in conditions if isinstance(one, Exact)}
+            if value.keys() == {"field", "text"} and len(conditions) == 2:
+                yield value
+
+
+def _near(queryset: QuerySet[Item], walk: Any, count: int) -> list[Item] | None:
+    """Return the first `count` rows if they are among the next few of the walk, or all that there are if it ends
+    there; it looks further where some of them are."""
     look = _NEAR
     while look <= _FAR:
-        near = Item.objects.filter(behind).order_by(*order).values("pk")[:look]
+        ids = list(walk[:look])
         with planned_without("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
-            rows = list(queryset.filter(behind, pk__in=near)[:count])
-        if len(rows) == count:
+            rows = list(queryset.filter(pk__in=ids)[:count])
+        if len(rows) == count or len(ids) < look:
             return rows
         look = look * count * 2 // len(rows) if rows else _FAR + 1
     return None
 
 
 def _computed(name: str) -> Any:
-    column = _Computed(F("type__code" if name.lstrip("-") == "type" else name.lstrip("-")))
+    column = _Computed(F(name.lstrip("-")))
     return column.desc() if name.startswith("-") else column.asc()
 
 

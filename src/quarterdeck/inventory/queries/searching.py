@@ -38,7 +38,7 @@ def search(actor: Actor, text: str, limit: int = 20) -> list[Item]:
         ids.update(dict.fromkeys(_ids(Q(text__gt=start, text__lt=start + "\U0010ffff"), actor, limit)))
     if len(ids) < limit:
         ids.update(dict.fromkeys(_anywhere(actor, text, limit)))
-    rows = Item.objects.select_related("type").in_bulk(list(ids)[:limit])
+    rows = Item.objects.select_related("type", "seen").in_bulk(list(ids)[:limit])
     return [rows[pk] for pk in list(ids)[:limit] if pk in rows]
 
 

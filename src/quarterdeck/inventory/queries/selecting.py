@@ -42,7 +42,12 @@ from quarterdeck.inventory.writing.derived import TEXT_LENGTH
 
 _COLUMNS = ("env", "provider", "account", "region", "owner", "raw_state")
 _LOWER = frozenset({"env", "provider", "region"})
-_TIMES = {"first_seen": "first_seen", "last_seen": "last_seen", "updated": "updated_at", "updated_at": "updated_at"}
+_TIMES = {
+    "first_seen": "first_seen",
+    "last_seen": "seen__last_seen",
+    "updated": "updated_at",
+    "updated_at": "updated_at",
+}
 _HAS = ("drift", "proposal", "label", "ip", "owner", "env")
 BUILTIN_FIELDS = (
     "type", "name", "state", "lifecycle", *_COLUMNS, "ip", "id", "first_seen", "last_seen", "updated", "has", "group",
@@ -222,7 +227,7 @@ class ItemFields:
             low, high, strict_low, strict_high = bounds(match, lambda value: value.text.lower())
             return _range(field, "text", low, high, strict_low, strict_high)
         plain = [value.text.lower()[:TEXT_LENGTH] for value in match.values if not value.is_pattern]
-        found = in_index(field=field, text__in=plain) if plain else Q(pk__in=[])
+        found = _has_text(field, plain)
         for value in match.values:
             if value.is_pattern:
                 found |= _index_pattern(field, value)
@@ -336,6 +341,13 @@ def _text_pattern(column: str, value: Value) -> Q:
 
 def _edges(column: str, pieces: list[str]) -> Q:
     return Q(**{f"{column}__endswith": pieces[-1]}) if pieces[-1] else Q(**{f"{column}__isnull": False})
+
+
+def _has_text(field: str, texts: list[str]) -> Q:
+    """One text is asked for as such: by it, pages of lists are read in order (see `paging`)."""
+    if len(texts) == 1:
+        return in_index(field=field, text=texts[0])
+    return in_index(field=field, text__in=texts) if texts else Q(pk__in=[])
 
 
 def _index_pattern(field: str, value: Value) -> Q:

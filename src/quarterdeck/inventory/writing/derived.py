@@ -15,7 +15,7 @@ from quarterdeck.inventory.catalogue import AttributeSpec, TypeSpec
 from quarterdeck.inventory.models import Kind
 from quarterdeck.inventory.writing.content import LABEL, Content
 
-IndexRow = tuple[str, str | None, float | None]  # field, text, number
+IndexRow = tuple[str, str | None, float | None, str]  # field, text, number, name
 
 TEXT_LENGTH = 200
 _MAX_WORDS_LENGTH = 8_000
@@ -69,18 +69,19 @@ def _many(value: Any) -> Iterable[Any]:
 def index_rows(spec: TypeSpec, content: Content) -> list[IndexRow]:
     """Return the rows of the side index, each once."""
     rows: dict[IndexRow, None] = {}
+    name = content.get("name", "")
     for field, value in content.items():
         kind = spec.indexed.get(field, "")
         if kind in _AS_NUMBER:
             for one in _many(value):
-                rows[(field, None, _AS_NUMBER[kind](one))] = None
+                rows[(field, None, _AS_NUMBER[kind](one), "")] = None
         elif kind:
             for one in _many(value):
-                rows[(field, _AS_TEXT[kind](one), None)] = None
+                rows[(field, _AS_TEXT[kind](one), None, name)] = None
         elif field == "name" or field.startswith(LABEL):
-            rows[(field, _plain(value), None)] = None
+            rows[(field, _plain(value), None, name)] = None
         elif field == "primary_ip":
-            rows[("ip", address_key(value), None)] = None
+            rows[("ip", address_key(value), None, name)] = None
     return list(rows)
 
 

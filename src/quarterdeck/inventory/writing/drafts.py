@@ -131,7 +131,7 @@ def drafts_of(items: Iterable[Item], catalogue: TypeCatalogue) -> dict[int, Draf
     drafts: dict[int, Draft] = {}
     for item in items:
         drafts[item.pk] = Draft(item, catalogue.by_id[item.type_id], content_of_item(item), dict(item.desired), {})
-    for row in Observation.objects.filter(item_id__in=list(drafts)).order_by("id"):
+    for row in Observation.objects.filter(item_id__in=list(drafts)).select_related("sighting").order_by("id"):
         drafts[row.item_id].said[(row.source, row.scope, row.external_id)] = said_of(row)
     return drafts
 
@@ -144,7 +144,7 @@ def new_draft(spec: TypeSpec, at: datetime) -> Draft:
 def _blank(type_id: int, at: datetime) -> Item:
     """Return an empty item. Given in order, the values are taken four times as fast as by name."""
     values = {
-        **_DEFAULTS, "type_id": type_id, "lifecycle_at": at, "first_seen": at, "last_seen": at, "updated_at": at,
+        **_DEFAULTS, "type_id": type_id, "lifecycle_at": at, "first_seen": at, "updated_at": at,
         "labels": {}, "attributes": {}, "desired": {},
     }  # fmt: skip
     return _item(*values.values())

@@ -17,10 +17,12 @@ from quarterdeck.inventory.models import (
     Item,
     ItemIndex,
     ItemSecret,
+    ItemSeen,
     ItemText,
     ItemUnique,
     Lifecycle,
     Observation,
+    Sighting,
 )
 from quarterdeck.inventory.writing import secret, store
 from quarterdeck.inventory.writing.content import Complaint, put_into
@@ -29,7 +31,7 @@ from quarterdeck.inventory.writing.drafts import Draft, Pen, before_image
 from quarterdeck.inventory.writing.effective import differences
 
 _ITEM_COLUMNS = [
-    "type", *HOT_FIELDS, "lifecycle", "lifecycle_at", "labels", "attributes", "desired", "first_seen", "last_seen",
+    "type", *HOT_FIELDS, "lifecycle", "lifecycle_at", "labels", "attributes", "desired", "first_seen",
     "updated_at", "version",
 ]  # fmt: skip
 _UPDATED_COLUMNS = [name for name in _ITEM_COLUMNS if name not in ("type", "first_seen")]
@@ -37,7 +39,7 @@ _inserted = attrgetter("id", *(f"{name}_id" if name == "type" else name for name
 _updated = attrgetter(*_UPDATED_COLUMNS, "id")
 _OBSERVATION_COLUMNS = [
     "item", "source", "scope", "external_id", "type", "attributes", "identities", "content_hash", "first_seen",
-    "seen_at", "misses", "gone_at",
+    "gone_at",
 ]  # fmt: skip
 
 
@@ -113,6 +115,7 @@ def _write_items(new: Sequence[Draft], old: Sequence[Draft]) -> None:
         for draft, key in zip(new, store.allocate(Item, len(new)), strict=True):
             draft.item.pk = key
         store.insert(Item, ["id", *_ITEM_COLUMNS], (_inserted(draft.item) for draft in new))
+        store.insert(ItemSeen, ["item", "last_seen"], ((draft.item.pk, draft.item.first_seen) for draft in new))
     store.update(Item, _UPDATED_COLUMNS, (_updated(draft.item) for draft in old))
 
 
@@ -134,7 +137,7 @@ def _write_derived(new: Sequence[Draft], old: Sequence[Draft]) -> None:
     # Rows sorted by key go to neighbouring places of the B-trees, which SQLite rewards.
     texts = sorted(row for row in rows if row[1] is not None)
     numbers = sorted(row for row in rows if row[1] is None)
-    store.insert(ItemIndex, ["field", "text", "number", "item"], texts + numbers)
+    store.insert(ItemIndex, ["field", "text", "number", "name", "item"], texts + numbers)
     store.insert(ItemText, ["item", "words"], ((draft.item.pk, search_words(draft.spec, draft.after)) for draft in new))
     store.upsert(
         ItemText,
@@ -175,14 +178,26 @@ def _write_observations(drafts: Sequence[Draft]) -> None:
         (
             one.id,
             (draft.item.pk, one.source, one.scope, one.external_id, draft.spec.id, one.content, one.identities,
-            one.content_hash, one.first_seen, one.seen_at, 0, None if one.is_live else one.seen_at),
+            one.content_hash, one.first_seen, None if one.is_live else one.seen_at),
+            one.seen_at,
         )
         for draft in drafts
         for one in draft.said.values()
         if one.is_changed
     ]  # fmt: skip
-    store.insert(Observation, _OBSERVATION_COLUMNS, (row for known, row in rows if known is None))
-    store.update(Observation, _OBSERVATION_COLUMNS, ((*row, known) for known, row in rows if known is not None))
+    fresh = [(row, seen_at) for known, row, seen_at in rows if known is None]
+    keys = store.allocate(Observation, len(fresh)) if fresh else []
+    store.insert(
+        Observation,
+        ["id", *_OBSERVATION_COLUMNS],
+        ((key, *row) for key, (row, _seen_at) in zip(keys, fresh, strict=True)),
+    )
+    store.update(Observation, _OBSERVATION_COLUMNS, ((*row, known) for known, row, _at in rows if known is not None))
+    seen = ((key, seen_at, 0) for key, (_row, seen_at) in zip(keys, fresh, strict=True))
+    store.insert(Sighting, ["observation", "seen_at", "misses"], seen)
+    store.update(
+        Sighting, ["seen_at", "misses"], ((seen_at, 0, known) for known, _row, seen_at in rows if known is not None)
+    )
 
 
 def _write_identities(drafts: Sequence[Draft]) -> None:
