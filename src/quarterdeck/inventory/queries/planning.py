@@ -14,7 +14,7 @@ def planned_without(*kinds_of_plan: str) -> Iterator[None]:
 
     See https://www.postgresql.org/docs/current/runtime-config-query.html
     """
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or not kinds_of_plan:
         yield
         return
     with transaction.atomic(), connection.cursor() as cursor:
