@@ -19,6 +19,7 @@ ROLES = (
             "logs.metrics",
             "monitoring.dashboards",
             "errors.edit",
+            "errors.upload",
             "access.tokens",
         ],
     ),

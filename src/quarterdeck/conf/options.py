@@ -264,6 +264,15 @@ OPTIONS: tuple[Option, ...] = (
         "red_retention_days", 90, "How long rates, errors and durations by minute are kept.", _whole(1, 3650), "days"
     ),
     Option("errors_retention_days", 90, "How long events of errors are kept.", _whole(1, 3650), "days"),
+    Option("artifacts_upload_max_mb", 128, "Largest upload of source maps, as it is sent.", _whole(1, 4096), "MB"),
+    Option("artifacts_max_mb", 2048, "How much all source maps may take, compressed.", _whole(1, 1 << 20), "MB"),
+    Option(
+        "artifacts_retention_days",
+        90,
+        "How long source maps are kept after the last event that needed them.",
+        _whole(1, 3650),
+        "days",
+    ),
     Option(
         "disk_guard_percent",
         90,

@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 _MOUNTED = (
     ("api/v1/", "quarterdeck.api.urls"),
+    ("api/0/", "quarterdeck.api.sentry.urls"),
     ("prometheus/", "quarterdeck.api.prometheus.urls"),
     ("zipkin/", "quarterdeck.api.zipkin.urls"),
     ("jaeger/", "quarterdeck.api.jaeger.urls"),

@@ -14,11 +14,25 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 
 from quarterdeck.core.clock import now
+from quarterdeck.errors import builds
+from quarterdeck.errors.artifacts.resolving import PLATFORMS
 from quarterdeck.errors.facts import Facts, Group, Span, changed, facts_of, sessions_since
-from quarterdeck.errors.models import Activity, Issue, IssueHash, Progress, Release, RuleKey, State, Trait, TraitName
+from quarterdeck.errors.models import (
+    Activity,
+    FingerprintRule,
+    Issue,
+    IssueHash,
+    Progress,
+    Release,
+    RuleKey,
+    State,
+    Trait,
+    TraitName,
+)
 from quarterdeck.errors.numbers import signed, unsigned
 from quarterdeck.errors.returning import Return, return_of
 from quarterdeck.errors.ruling import issue_by, key_of, rules_in_force
+from quarterdeck.errors.sampling import Sample, sample_of
 
 _NAME, _SESSIONS_NAME = "issues", "sessions"
 _START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,10 +75,10 @@ def update(groups: Sequence[Group]) -> int:
     unknown = [group for group in groups if group not in _issues_by_group(groups)]
     facts = facts_of({number: [group] for number, group in enumerate(unknown)})
     rules = rules_in_force()
-    keys = {number: key_of(group, facts[number], rules) for number, group in enumerate(unknown) if number in facts}
+    samples = {number: _sample(unknown[number], found, bool(rules)) for number, found in facts.items()}
     with transaction.atomic():
-        for number, key in keys.items():
-            _make(unknown[number], facts[number], key)
+        for number, sample in samples.items():
+            _make(unknown[number], facts[number], sample, rules)
     return refresh(set(_issues_by_group(groups).values()))
 
 
@@ -76,15 +90,24 @@ def _issues_by_group(groups: Sequence[Group]) -> dict[Group, int]:
     return {(project, unsigned(number)): issue for project, number, issue in found}
 
 
-def _make(group: Group, facts: Facts, key: str) -> None:
-    """Make the issue of a group without one, or add the group to the issue that a rule's key stands for.
+def _sample(group: Group, facts: Facts, has_rules: bool) -> Sample | None:
+    """Return an event of a new group where one has to be looked at; most need none."""
+    is_wanted = has_rules or facts.latest.platform in PLATFORMS
+    return sample_of(group, facts.latest.event_id) if is_wanted else None
+
+
+def _make(group: Group, facts: Facts, sample: Sample | None, rules: Sequence[FingerprintRule]) -> None:
+    """Make the issue of a group without one, or add the group to the issue that it is by a rule or by its source.
 
     Another process may have made it in between: then that one stays.
     """
-    if key and (ruled := issue_by(group[0], key)):
-        IssueHash.objects.get_or_create(project=group[0], grouping_hash=signed(group[1]), defaults={"issue": ruled})
+    key = (key_of(sample, rules) or builds.key_of(sample)) if sample else ""
+    known = (issue_by(group[0], key) if key else None) or (builds.former(group[0], sample) if sample else None)
+    if known:
+        IssueHash.objects.get_or_create(project=group[0], grouping_hash=signed(group[1]), defaults={"issue": known})
         return
     issue = Issue(project=group[0])
+    issue.source = _cut(issue, "source", builds.source_of(sample))
     _apply(issue, facts)
     issue.save()
     own = {"project": issue.project, "grouping_hash": signed(group[1])}
@@ -129,7 +152,7 @@ def _apply(issue: Issue, facts: Facts) -> bool:
     values = {
         "title": _cut(issue, "title", latest.title) or "-",
         "type": _cut(issue, "type", latest.type),
-        "culprit": _cut(issue, "culprit", latest.culprit),
+        "culprit": issue.source or _cut(issue, "culprit", latest.culprit),
         "kind": _cut(issue, "kind", latest.kind),
         "level": _cut(issue, "level", latest.level),
         "platform": _cut(issue, "platform", latest.platform),

@@ -7,6 +7,7 @@ Release               of a project, in the order in which they came
 FingerprintRule       which groups become one issue; RuleKey: which issue that is
 Monitor               a scheduled job and what became of its last run
 Progress              how far the events were looked at
+Chunk                 a piece of an upload; Bundle ── BundleFile: the source maps of a build
 
 Written by `actions` and, as events come in, by `digesting`.
 """
@@ -38,7 +39,8 @@ class Issue(models.Model):
     """The events that are one error.
 
     `ignored_count` and `ignored_users` are the totals at which ignoring ends. An issue that was merged into another one
-    keeps its number and activity, and has no events of its own.
+    keeps its number and activity, and has no events of its own. `source` is its place in the source where source maps
+    told it, which then is its culprit.
     """
 
     project = models.BigIntegerField()
@@ -51,6 +53,7 @@ class Issue(models.Model):
     logger = models.CharField(max_length=255, blank=True)
     service = models.CharField(max_length=255, blank=True)
     latest_event = models.CharField(max_length=64, blank=True)
+    source = models.CharField(max_length=500, blank=True)
     is_unhandled = models.BooleanField(default=False)
 
     first_seen = models.DateTimeField()
@@ -232,3 +235,72 @@ class Monitor(models.Model):
     @property
     def is_trouble(self) -> bool:
         return self.state in (self.State.ERROR, self.State.MISSED, self.State.TIMEOUT)
+
+
+class Chunk(models.Model):
+    """A piece of an upload that is not put together yet, known by its SHA-1 in hex."""
+
+    sha1 = models.CharField(max_length=40, unique=True)
+    content = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="chunk_created")]
+
+    def __str__(self) -> str:
+        return self.sha1
+
+
+class Bundle(models.Model):
+    """Files that one build uploaded together. `checksum` is the upload's SHA-1 in hex; `size_bytes` what is stored.
+
+    `used_at` is when a file of it was last needed, to a day; what nobody needs goes, see `artifacts.keeping`.
+    """
+
+    project = models.BigIntegerField()
+    checksum = models.CharField(max_length=40)
+    release = models.CharField(max_length=255, blank=True)
+    dist = models.CharField(max_length=64, blank=True)
+    file_count = models.IntegerField()
+    size_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=150, blank=True)
+    used_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "checksum", "release", "dist"], name="bundle_once"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "release", "-id"], name="bundle_release"),
+            models.Index(fields=["used_at"], name="bundle_used"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project}/{self.release or self.checksum}"
+
+
+class BundleFile(models.Model):
+    """A file of a bundle, compressed with zstd; `size_bytes` is its size before. `source_map` is its map's address."""
+
+    class Kind(models.TextChoices):
+        PROGRAM = "minified_source"
+        MAP = "source_map"
+        OTHER = "other"
+
+    bundle = models.ForeignKey(Bundle, models.CASCADE, related_name="files")
+    url = models.CharField(max_length=1000)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    debug_id = models.CharField(max_length=36, blank=True)
+    source_map = models.CharField(max_length=1000, blank=True)
+    size_bytes = models.BigIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["debug_id", "kind"], name="bundle_file_debug_id"),
+            models.Index(fields=["bundle", "url"], name="bundle_file_url"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

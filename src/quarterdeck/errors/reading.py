@@ -22,7 +22,10 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A call. `lines` are `(number, text, is_the_line)` of the source around it; `variables` are those of the call."""
+    """A call. `lines` are `(number, text, is_the_line)` of the source around it; `variables` are those of the call.
+
+    `raw` is where it is in the minified program, where a source map told the source.
+    """
 
     function: str
     module: str
@@ -33,6 +36,7 @@ class Frame:
     is_in_app: bool
     lines: list[tuple[int, str, bool]] = field(default_factory=list)
     variables: Pairs = field(default_factory=list)
+    raw: str = ""
 
     @property
     def where(self) -> str:
@@ -169,6 +173,7 @@ def _frame(frame: Mapping[str, Any]) -> Frame:
         frame.get("in_app") is True,
         list(_lines(frame, line)),
         pairs_of(frame.get("vars"), depth=_DEPTH_MAX),
+        text(mapping(frame.get("data")).get("raw"), 1000),
     )
 
 

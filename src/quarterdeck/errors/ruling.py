@@ -9,53 +9,30 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput, BadQuery
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.core.query import Match, Op, Text, Value, compile_node, parse
 from quarterdeck.core.query.wildcards import wildcards
-from quarterdeck.errors.facts import Facts, Group
 from quarterdeck.errors.models import FingerprintRule, Issue, RuleKey
-from quarterdeck.errors.reading import Frame, read
-from quarterdeck.telemetry import client
+from quarterdeck.errors.reading import Frame
+from quarterdeck.errors.sampling import COLUMNS, Sample
 
 PARTS_MAX = 20
-_OPTIONS = {"max_execution_time": 10}
 _SLOT = re.compile(r"\{\{\s*([\w.\-]+)\s*\}\}")
-_EVENT = """
-    SELECT kind, level, type, value, message, culprit, logger, platform, release, environment, service, transaction,
-        tags, payload
-    FROM error_events WHERE project = {project:UInt64} AND grouping_hash = {group:UInt64} AND event_id = {event:String}
-    LIMIT 1"""
-_COLUMNS = (
-    "kind", "level", "type", "value", "message", "culprit", "logger", "platform", "release", "environment", "service",
-    "transaction",
-)  # fmt: skip
 _STACK: dict[str, Callable[[Frame], str]] = {
     "stack.function": lambda frame: frame.function,
     "stack.module": lambda frame: frame.module,
     "stack.path": lambda frame: frame.path or frame.filename,
 }
 _ALIASES = {"error.type": "type", "error.value": "value", "title": "message", "env": "environment"}
-FIELDS = (*_COLUMNS, *_STACK)
+FIELDS = (*COLUMNS, *_STACK)
 # What a fingerprint may hold beside the fields: the group itself, and the innermost call of the application.
-SLOTS = ("default", *_COLUMNS, "function", "module")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The event by which a group is judged."""
-
-    fields: Mapping[str, str]
-    tags: Mapping[str, str]
-    frames: Sequence[Frame]
-    group: int
+SLOTS = ("default", *COLUMNS, "function", "module")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +82,7 @@ class _Fields:
             return [self._sample.tags.get(name[5:], "")]
         if name in _STACK:
             return [_STACK[name](frame) for frame in self._sample.frames]
-        if name in _COLUMNS:
+        if name in COLUMNS:
             return [self._sample.fields.get(name, "")]
         raise BadQuery(
             _('There is no field "%(field)s".') % {"field": match.field},
@@ -169,33 +146,17 @@ def filled(parts: Sequence[str], sample: Sample) -> list[str]:
     return [_SLOT.sub(value, part) for part in parts]
 
 
-def key_of(group: Group, facts: Facts, rules: Sequence[FingerprintRule]) -> str:
+def key_of(sample: Sample, rules: Sequence[FingerprintRule]) -> str:
     """Return the key of the issue that a rule gives a new group, "" where none does."""
-    if not rules:
-        return ""
-    sample = _sample(group, facts.latest.event_id)
     for rule in rules:
-        if sample and matches(rule.query, sample):
-            parts = filled(check(rule.query, rule.fingerprint), sample)
-            return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        if matches(rule.query, sample):
+            return key_from(filled(check(rule.query, rule.fingerprint), sample))
     return ""
 
 
-def _sample(group: Group, event_id: str) -> Sample | None:
-    rows = client.query(_EVENT, {"project": group[0], "group": group[1], "event": event_id}, options=_OPTIONS)
-    if not rows:
-        return None
-    *columns, tags, payload = rows[0]
-    frames = [frame for thrown in read(_loaded(payload)).thrown for frame in thrown.frames]
-    return Sample(dict(zip(_COLUMNS, columns, strict=True)), tags, frames, group[1])
-
-
-def _loaded(payload: str) -> dict[str, Any]:
-    try:
-        found = orjson.loads(payload)
-    except orjson.JSONDecodeError:
-        return {}
-    return found if isinstance(found, dict) else {}
+def key_from(parts: Sequence[str]) -> str:
+    """Return the key of an issue that is told by `parts`."""
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()
 
 
 def rules_in_force() -> list[FingerprintRule]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from celery import shared_task
 
 from quarterdeck.errors import digesting, watching
+from quarterdeck.errors.artifacts import keeping
 
-SCHEDULES = {"errors.digest": ("errors.digest", 5), "errors.watch": ("errors.watch", 30)}
+SCHEDULES = {
+    "errors.digest": ("errors.digest", 5),
+    "errors.watch": ("errors.watch", 30),
+    "errors.forget_uploads": ("errors.forget_uploads", 3600),
+}
 
 
 @shared_task(name="errors.digest", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -19,3 +24,9 @@ def digest() -> None:
 def watch() -> None:
     """See which scheduled jobs are late. See `watching.watch`."""
     watching.watch()
+
+
+@shared_task(name="errors.forget_uploads", ignore_result=True)  # type: ignore[untyped-decorator]
+def forget_uploads() -> None:
+    """Delete source maps that nothing needed for long. See `artifacts.keeping.forget`."""
+    keeping.forget()

@@ -135,3 +135,37 @@ def bundle_browser_sdk(directory: Path) -> None:
 
 def run_node(program: Path, name: str, address: str, **environment: str) -> dict[str, Any]:
     return _run([node() / "bin" / "node", program], name, address, **environment)
+
+
+def build_shop(directory: Path, build: int) -> Path:
+    """Minify the shop into `directory/dist<build>/shop.mjs` with its source map, by esbuild; return that directory.
+
+    The SDK, which `install_node_sdk` put into `directory`, stays outside of it.
+    """
+    dist = directory / f"dist{build}"
+    esbuild = ROOT / "node_modules" / "esbuild" / "bin" / "esbuild"
+    command = [
+        *(node() / "bin" / "node", esbuild, PROGRAMS / "shop" / "main.mjs"),
+        *("--bundle", "--minify", "--sourcemap", "--format=esm", "--platform=node", "--external:@sentry/node"),
+        *(f"--define:BUILD={build}", f"--outfile={dist / 'shop.mjs'}"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return dist
+
+
+def sentry_cli(intake: IntakeLab, *words: str | Path, project: int, check: bool = True) -> str:
+    """Run Sentry's own command against the instance, as a build does; return what it printed."""
+    environment = {
+        "SENTRY_URL": intake.instance.url,
+        "SENTRY_AUTH_TOKEN": intake.instance.token,
+        "SENTRY_ORG": "acme",
+        "SENTRY_PROJECT": str(project),
+    }
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("SENTRY_")}
+    command = [Path(sys.executable).with_name("sentry-cli"), *words]
+    done = subprocess.run(
+        command, env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+    )
+    assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr

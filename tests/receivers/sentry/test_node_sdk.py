@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lab.intake import IntakeLab
-from tests.receivers.sentry.clients import dsn, install_node_sdk, run_node
+from tests.lab.parts import wait_until
+from tests.receivers.sentry.clients import build_shop, dsn, install_node_sdk, run_node, sentry_cli
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intake")]
 
@@ -68,3 +70,39 @@ def test_it_keeps_transactions_of_the_older_form(intake: IntakeLab, program: Pat
         intake.sql("SELECT count() AS n FROM spans WHERE lower(hex(trace_id)) = {t:String}", t=said["trace"])[0]["n"]
         == 2
     )
+
+
+def _built(intake: IntakeLab, program: Path, build: int, *upload: str) -> Path:
+    """Build the shop, upload its source map as a build does, and return the program."""
+    dist = build_shop(program.parent, build)
+    sentry_cli(intake, "sourcemaps", "inject", dist, project=44)
+    said = sentry_cli(intake, "sourcemaps", "upload", dist, *upload, project=44)
+    assert "File processing complete" in said
+    return dist / "shop.mjs"
+
+
+def test_minified_programs_are_one_issue_of_the_source(intake: IntakeLab, program: Path) -> None:
+    name = intake.unique("built")
+    address = dsn(intake, project=44)
+    for build in (1, 2):
+        said = run_node(_built(intake, program, build, "--wait"), name, address)
+        intake.arrived("SELECT event_id FROM error_events WHERE event_id = {e:String}", e=said["exception"])
+
+    def found() -> list[dict[str, Any]]:
+        answer = intake.instance.qd("errors", "list", "-q", f"service:{name}", "-o", "json").stdout
+        return [one for one in json.loads(answer) if one["events"] == 2]
+
+    wait_until(lambda: bool(found()), "both events are one issue", 60)
+    [issue] = found()
+    assert issue["culprit"].endswith("shop/payments.mjs in chargeCustomer")
+    event = json.loads(intake.instance.qd("errors", "event", str(issue["id"]), "-o", "json").stdout)
+    [raised] = event["payload"]["exception"]["values"]
+    assert len(raised["stacktrace"]["frames"][-1]["function"]) < len("chargeCustomer")
+    frame = event["source"]["exception"]["values"][0]["stacktrace"]["frames"][-1]
+    assert (frame["function"], frame["lineno"], frame["in_app"]) == ("chargeCustomer", 4, True)
+    assert frame["context_line"] == '    throw new RangeError("the amount is negative");'
+    assert frame["pre_context"][0] == "export function chargeCustomer(order) {"
+    callers = [one["function"] for one in event["source"]["exception"]["values"][0]["stacktrace"]["frames"]]
+    assert "placeOrder" in callers
+    uploads = json.loads(intake.instance.qd("source-maps", "list", "-o", "json").stdout)
+    assert {one["files"] for one in uploads if one["project"] == 44} == {2}

@@ -16,6 +16,7 @@ from quarterdeck.api.shapes import Body, Id, Json, Line, UrlQuery, moment
 from quarterdeck.api.times import at_time
 from quarterdeck.core.clock import now
 from quarterdeck.errors import actions, events, queries
+from quarterdeck.errors.artifacts.resolving import resolved
 from quarterdeck.errors.events import Event
 from quarterdeck.errors.models import Activity, Issue
 from quarterdeck.errors.queries import Window
@@ -128,10 +129,14 @@ class IssueEventPage(Schema):
 
 
 class IssueEventDetail(Schema):
-    """An event as it was stored, `payload` as the SDK sent it, and the ids of the events beside it ("" at the ends)."""
+    """An event as it was stored, `payload` as the SDK sent it, and the ids of the events beside it ("" at the ends).
+
+    `source` is the payload with the frames that source maps tell, null where none does.
+    """
 
     event: IssueEvent
     payload: Json
+    source: Json | None
     older: str
     newer: str
 
@@ -346,9 +351,11 @@ def event(request: HttpRequest, issue_id: Id, event_id: str) -> dict[str, Any]:
     issue = queries.get_issue(actor, issue_id)
     found = events.get_event(actor, issue, "" if event_id == "latest" else event_id)
     beside = events.neighbours(actor, issue, found)
+    source = resolved(found.payload, found.project)
     return {
         "event": event_row(found),
         "payload": found.payload,
+        "source": source.payload if source.count else None,
         "older": beside.older,
         "newer": beside.newer,
     }

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET
 from quarterdeck.core.errors import NotFound, Unavailable
 from quarterdeck.errors import events as reading
 from quarterdeck.errors import queries
+from quarterdeck.errors.artifacts.resolving import resolved
 from quarterdeck.errors.events import Counts, Event
 from quarterdeck.errors.grouping import explained
 from quarterdeck.errors.health import suspect_release
@@ -75,7 +76,8 @@ def _event(request: PageRequest, found: Issue) -> dict[str, Any]:
     event = reading.get_event(request.actor, found, request.GET.get("event", "")[:64])
     window = queries.last(range_of(request).seconds)
     counted = reading.counts(request.actor, [found.pk], window, bars=BARS).get(found.pk, Counts())
-    parts = read(event.payload)
+    source = resolved(event.payload, event.project)
+    parts = read(source.payload)
     return {
         "event": event,
         "parts": parts,
@@ -86,7 +88,8 @@ def _event(request: PageRequest, found: Issue) -> dict[str, Any]:
         "beside": reading.neighbours(request.actor, found, event),
         "counts": counted,
         "trend": trend_of(counted.bars, 40),
-        "why": explained(event.payload),
+        "why": explained(source.payload),
+        "source": source,
         "attachments": reading.attachments(event),
         "feedback": reading.feedback(event),
         "trace_url": _address("web:trace", event.trace_id),

@@ -49,7 +49,7 @@ def add_event(event: dict[str, Any], batch: Batch, kind: str = "") -> str:
         text(main.get("type")),
         text(main.get("value"), TEXT_MAX),
         _title(main, message),
-        _culprit(event, main),
+        culprit_of(event, main),
         text(event.get("transaction")),
         user_of(event),
         hex_id(trace.get("trace_id"), 32),
@@ -89,7 +89,7 @@ def _title(main: Mapping[str, Any], message: str) -> str:
     return ": ".join(named) or message
 
 
-def _culprit(event: Mapping[str, Any], main: Mapping[str, Any]) -> str:
+def culprit_of(event: Mapping[str, Any], main: Mapping[str, Any]) -> str:
     """Return where it happened: what the client says, else the innermost function of the application."""
     given = text(event.get("culprit"))
     frames = grouping.in_app(grouping.frames_of(main) or grouping.frames_of(event))

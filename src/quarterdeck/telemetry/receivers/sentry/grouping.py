@@ -1,7 +1,10 @@
 """Which events are the same error: a hash of what happened where, without what differs from time to time.
 
-Version 1: the exceptions of the chain by type and by the functions of the application that they went through, without
-line numbers; where there are none, the message without its numbers and ids. A fingerprint of the client's goes first.
+The exceptions of the chain by type and by the functions of the application that they went through, without line numbers;
+where there are none, the message without its numbers and ids. A fingerprint of the client's goes first.
+
+Version 2: events of minified programs that can have a source map are told apart by build and position as well, for their
+functions have names of one letter. What is the same error in the source becomes one issue later, see `errors.builds`.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from typing import Any
 
 from quarterdeck.telemetry.receivers.sentry.values import mapping, objects, text
 
-VERSION = 1
+VERSION = 2
 _FRAMES_MAX = 100
 _DEFAULT = re.compile(r"\{\{\s*default\s*\}\}")
 # Ids, addresses, times and numbers, the longest first.
@@ -65,6 +68,31 @@ def _exception(exception: Mapping[str, Any]) -> list[str]:
     return [kind, *(stack or [masked(text(exception.get("value"), 2000))])]
 
 
+def programs_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return `{address of a program: its debug id}` of those that can have a source map."""
+    images = objects(mapping(event.get("debug_meta")).get("images"))[:1000]
+    found = {
+        text(one.get("code_file"), 1000): text(one.get("debug_id"), 40)
+        for one in images
+        if one.get("type") == "sourcemap"
+    }
+    return {address: debug_id for address, debug_id in found.items() if address and debug_id}
+
+
+def positions(event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return where in which build the application's frames are, [] for programs without debug ids."""
+    programs = programs_of(event)
+    if not programs:
+        return []
+    frames = [frame for one in exceptions for frame in in_app(frames_of(one))[-_FRAMES_MAX:]]
+    found = []
+    for frame in frames:
+        address = text(frame.get("abs_path") or frame.get("filename"), 1000)
+        if address in programs:
+            found.append(f"{programs[address]}:{text(frame.get('lineno'))}:{text(frame.get('colno'))}")
+    return found
+
+
 def default_parts(event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str) -> list[str]:
     """Return what the hash of an event without a fingerprint is made of; the first says of which kind it is."""
     if exceptions:
@@ -79,11 +107,17 @@ def is_default(fingerprint: Sequence[str]) -> bool:
     return all(_DEFAULT.fullmatch(part) for part in fingerprint)
 
 
+def default_hash(event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str) -> int:
+    """Return the hash of an event without a fingerprint, whatever its build."""
+    return _digest(default_parts(event, exceptions, message))
+
+
 def grouping_hash(
     event: Mapping[str, Any], exceptions: Sequence[Mapping[str, Any]], message: str, fingerprint: Sequence[str]
 ) -> int:
     """Return the event's hash of 64 bits. `{{ default }}` in a fingerprint stands for what we would have taken."""
-    default = _digest(default_parts(event, exceptions, message))
-    if is_default(fingerprint):
-        return default
-    return _digest(["fingerprint", *(_DEFAULT.sub(f"{default:x}", part) for part in fingerprint)])
+    default = default_hash(event, exceptions, message)
+    if not is_default(fingerprint):
+        return _digest(["fingerprint", *(_DEFAULT.sub(f"{default:x}", part) for part in fingerprint)])
+    places = positions(event, exceptions)
+    return _digest(["build", f"{default:x}", *places]) if places else default

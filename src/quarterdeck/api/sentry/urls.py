@@ -1,0 +1,23 @@
+"""The addresses of Sentry's API, below /api/0/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from quarterdeck.api.sentry import uploads, views
+from quarterdeck.api.sentry.answering import view
+
+app_name = "sentry"
+_ORG = "organizations/<str:organization>"
+_PROJECT = "projects/<str:organization>/<str:project>"
+_files = view(GET=uploads.files, POST=uploads.keep_file)
+_file = view(DELETE=uploads.delete_file)
+urlpatterns = [
+    path("", view(GET=views.whoami), name="whoami"),
+    path(f"{_ORG}/chunk-upload/", view(GET=uploads.options, POST=uploads.keep), name="chunk_upload"),
+    path(f"{_ORG}/artifactbundle/assemble/", view(POST=uploads.assemble), name="assemble"),
+    path(f"{_ORG}/releases/<path:version>/files/", _files, name="files"),
+    path(f"{_PROJECT}/releases/<path:version>/files/", _files, name="project_files"),
+    path(f"{_ORG}/releases/<path:version>/files/<int:file>/", _file, name="file"),
+    path(f"{_PROJECT}/releases/<path:version>/files/<int:file>/", _file, name="project_file"),
+]
