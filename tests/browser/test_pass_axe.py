@@ -33,7 +33,8 @@ PAGES = [
     "/traces/changed?q=status:error&against=rest", "/services", "/services/map", "/statements",
     "/statements?category=cache",
     "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns", "/logs/changed", "/logs/metrics",
-    "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/monitors",
+    "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/owners",
+    "/errors/monitors",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip

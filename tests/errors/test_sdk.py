@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lab.intake import IntakeLab
 from tests.lab.parts import wait_until
-from tests.receivers.sentry.clients import dsn, run_python
+from tests.receivers.sentry.clients import dsn, run_python, sentry_cli
 
 # The first one waits for an instance that starts.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.xdist_group("intake")]
@@ -33,7 +35,28 @@ def _issue(intake: IntakeLab, name: str, query: str = "") -> dict[str, Any]:
     return found[0]
 
 
-def test_an_error_is_an_issue_and_a_regression(intake: IntakeLab) -> None:
+def _has_suspects(intake: IntakeLab, issue: dict[str, Any], repository: Path) -> None:
+    """Give the release its commits by Sentry's own command, and see the one that touched the program."""
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for command in (["init", "--quiet"], ["remote", "add", "origin", "https://git.example/acme/shop.git"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    for name in ("shop.py", "README.md"):
+        (repository / name).write_text("x")
+        subprocess.run(["git", "add", "."], cwd=repository, check=True)
+        subprocess.run(["git", *who, "commit", "--quiet", "-m", f"Write {name}"], cwd=repository, check=True)
+    release = issue["first_release"]
+    sentry_cli(intake, "releases", "new", release, project=issue["project"])
+    said = sentry_cli(intake, "releases", "set-commits", release, "--local", project=issue["project"], cwd=repository)
+    assert "Success" in said
+    sentry_cli(intake, "releases", "finalize", release, project=issue["project"])
+    [suspect] = _qd(intake, "origin", str(issue["id"]))["suspects"]
+    assert (suspect["path"], suspect["commit"]["message"]) == ("shop.py", "Write shop.py")
+    assert suspect["commit"]["author_email"] == "ann@example.org"
+    listed = sentry_cli(intake, "releases", "list", project=issue["project"])
+    assert release in listed
+
+
+def test_an_error_is_an_issue_and_a_regression(intake: IntakeLab, tmp_path: Path) -> None:
     name = intake.unique("shop")
     sent = run_python("errors", name, dsn(intake))
     issue = _issue(intake, name)
@@ -49,6 +72,7 @@ def test_an_error_is_an_issue_and_a_regression(intake: IntakeLab) -> None:
     assert event["event"]["event_id"] == sent["exception"]
     assert [one["type"] for one in event["payload"]["exception"]["values"]] == ["ZeroDivisionError", "ValueError"]
     assert "hunter22" not in json.dumps(event)
+    _has_suspects(intake, issue, tmp_path)
     intake.instance.qd("errors", "resolve", str(issue["id"]))
     assert _qd(intake, "show", str(issue["id"]))["state"] == "resolved"
     run_python("errors", name, dsn(intake))

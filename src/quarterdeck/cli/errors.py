@@ -76,6 +76,13 @@ def event(
 
 
 @app.command()
+def origin(issue: Id, output: OutputOption = Format.JSON) -> None:
+    """Show suspect commits and owners by the newest event. Example: qd errors origin 7"""
+    with Client() as client:
+        write_record(client.get(f"/errors/issues/{issue}/origin"), output)
+
+
+@app.command()
 def resolve(
     issues: Ids,
     release: Annotated[str, typer.Option("--in", help="In this release, or in the next one: --in next")] = "",

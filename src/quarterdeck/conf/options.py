@@ -274,6 +274,27 @@ OPTIONS: tuple[Option, ...] = (
         "days",
     ),
     Option(
+        "n_plus_one_calls",
+        10,
+        "Calls of one statement, one after another below one span, from which on they are an issue; never when 0.",
+        _whole(0, 100_000),
+        "calls",
+    ),
+    Option(
+        "n_plus_one_ms",
+        100,
+        "How long such calls have to take together.",
+        _whole(0, 3_600_000),
+        "milliseconds",
+    ),
+    Option(
+        "slow_query_ms",
+        1000,
+        "How long a call of a database takes that is an issue; none is when 0.",
+        _whole(0, 3_600_000),
+        "milliseconds",
+    ),
+    Option(
         "disk_guard_percent",
         90,
         "Disk use at which the oldest telemetry partitions are dropped.",

@@ -13,4 +13,5 @@ class ErrorsConfig(AppConfig):
 
         register("errors.edit", _("Resolve, ignore, assign, merge and split issues, and comment on them"))
         register("errors.rules", _("Manage the rules by which errors are grouped"), scoped=False)
+        register("errors.owners", _("Manage the rules that say whose errors are"), scoped=False)
         register("errors.upload", _("Upload source maps and the commits of releases"), scoped=False)

@@ -30,6 +30,7 @@ from quarterdeck.errors.models import (
     TraitName,
 )
 from quarterdeck.errors.numbers import signed, unsigned
+from quarterdeck.errors.owner_actions import assign_new, assigning_projects
 from quarterdeck.errors.returning import Return, return_of
 from quarterdeck.errors.ruling import issue_by, key_of, rules_in_force
 from quarterdeck.errors.sampling import Sample, sample_of
@@ -75,10 +76,16 @@ def update(groups: Sequence[Group]) -> int:
     unknown = [group for group in groups if group not in _issues_by_group(groups)]
     facts = facts_of({number: [group] for number, group in enumerate(unknown)})
     rules = rules_in_force()
-    samples = {number: _sample(unknown[number], found, bool(rules)) for number, found in facts.items()}
+    owned = assigning_projects()
+    samples = {
+        number: _sample(unknown[number], found, bool(rules) or unknown[number][0] in owned)
+        for number, found in facts.items()
+    }
     with transaction.atomic():
         for number, sample in samples.items():
-            _make(unknown[number], facts[number], sample, rules)
+            made = _make(unknown[number], facts[number], sample, rules)
+            if made and sample and made.project in owned:
+                assign_new(made, sample)
     return refresh(set(_issues_by_group(groups).values()))
 
 
@@ -90,22 +97,25 @@ def _issues_by_group(groups: Sequence[Group]) -> dict[Group, int]:
     return {(project, unsigned(number)): issue for project, number, issue in found}
 
 
-def _sample(group: Group, facts: Facts, has_rules: bool) -> Sample | None:
+def _sample(group: Group, facts: Facts, is_asked_for: bool) -> Sample | None:
     """Return an event of a new group where one has to be looked at; most need none."""
-    is_wanted = has_rules or facts.latest.platform in PLATFORMS
+    is_wanted = is_asked_for or facts.latest.platform in PLATFORMS
     return sample_of(group, facts.latest.event_id) if is_wanted else None
 
 
-def _make(group: Group, facts: Facts, sample: Sample | None, rules: Sequence[FingerprintRule]) -> None:
-    """Make the issue of a group without one, or add the group to the issue that it is by a rule or by its source.
+def _make(group: Group, facts: Facts, sample: Sample | None, rules: Sequence[FingerprintRule]) -> Issue | None:
+    """Return the issue that was made of a group, or add the group to the one that it is by a rule or by its source.
 
     Another process may have made it in between: then that one stays.
     """
-    key = (key_of(sample, rules) or builds.key_of(sample)) if sample else ""
-    known = (issue_by(group[0], key) if key else None) or (builds.former(group[0], sample) if sample else None)
+    ruled = key_of(sample, rules) if sample else ""
+    key = ruled or (builds.key_of(sample) if sample else "")
+    known = issue_by(group[0], key) if key else None
+    if known is None and sample and not ruled:
+        known = builds.former(group[0], sample)
     if known:
         IssueHash.objects.get_or_create(project=group[0], grouping_hash=signed(group[1]), defaults={"issue": known})
-        return
+        return None
     issue = Issue(project=group[0])
     issue.source = _cut(issue, "source", builds.source_of(sample))
     _apply(issue, facts)
@@ -116,8 +126,9 @@ def _make(group: Group, facts: Facts, sample: Sample | None, rules: Sequence[Fin
         note(issue, "first_seen", facts.seen.first, release=issue.first_release)
         if key:
             RuleKey.objects.create(project=issue.project, key=key, issue=issue)
-    else:
-        issue.delete()
+        return issue
+    issue.delete()
+    return None
 
 
 def refresh(issues: Iterable[int]) -> int:

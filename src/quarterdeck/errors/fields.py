@@ -32,6 +32,7 @@ from quarterdeck.errors.scope import SEE, sources_of
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.queries.items import compiled
 from quarterdeck.inventory.queries.operands import as_number, as_regex, as_time, bounds
+from quarterdeck.telemetry.error_kinds import PERFORMANCE
 
 NEW = timedelta(days=1)
 _TEXTS = ("type", "culprit", "kind", "level", "platform", "logger", "title", "first_release", "last_release")
@@ -69,6 +70,7 @@ def _is() -> Mapping[str, Q]:
         "unassigned": Q(assignee__isnull=True),
         "unhandled": Q(is_unhandled=True),
         "handled": Q(is_unhandled=False),
+        "performance": Q(kind__in=PERFORMANCE),
     }
 
 

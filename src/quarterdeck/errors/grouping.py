@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from quarterdeck.telemetry.receivers.sentry import events, grouping
-from quarterdeck.telemetry.receivers.sentry.values import objects, text
+from quarterdeck.telemetry.receivers.sentry.values import mapping, objects, text
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """`kind` is exception, stack, message or fingerprint; `parts` are what of the event went into the hash."""
+    """`kind` is exception, stack, message, fingerprint or performance; `parts` are what went into the hash."""
 
     kind: str
     parts: Sequence[str]
@@ -20,6 +20,8 @@ class Why:
 
 def explained(event: Mapping[str, Any]) -> Why:
     """Return what an event was grouped by, from its JSON."""
+    if found := mapping(mapping(event.get("contexts")).get("performance")):
+        return Why("performance", [text(found.get(name), 4096) for name in ("service", "caller", "statement")])
     exceptions = objects(event.get("exception"))
     template = events.messages_of(event)[0]
     default = grouping.default_parts(event, exceptions, template)

@@ -21,6 +21,7 @@ from quarterdeck.errors.models import Release
 from quarterdeck.errors.scope import events_of, issues_of
 from quarterdeck.errors.sql import ask
 from quarterdeck.telemetry.conditions import EVERYTHING, Names, Sql
+from quarterdeck.telemetry.error_kinds import IS_ERROR
 from quarterdeck.telemetry.turns import fairly
 
 RELEASES_MAX = 500
@@ -30,9 +31,9 @@ _SESSIONS = """
         uniqExactIf(user_hash, user_hash != 0), uniqExactIf(user_hash, user_hash != 0 AND status = 'crashed')
     FROM release_sessions FINAL WHERE {where} GROUP BY project, release"""
 _PROJECTS = "SELECT project, sum(count) FROM release_sessions FINAL WHERE {where} GROUP BY project"
-_EVENTS = """
+_EVENTS = f"""
     SELECT project, release, uniqExact(event_id), uniqExactIf(user, user != '')
-    FROM error_events WHERE {where} AND release != '' GROUP BY project, release"""
+    FROM error_events WHERE {{where}} AND {IS_ERROR} AND release != '' GROUP BY project, release"""
 _BARS = """
     SELECT intDiv(toUnixTimestamp(started) - {start:Int64}, {step:Int64}) AS bar, sum(count),
         sumIf(count, status = 'crashed')
@@ -140,11 +141,9 @@ def _add_records(actor: Actor, found: Mapping[Key, Health]) -> None:
 @fairly
 def get_release(actor: Actor, pk: int, window: Window, *, bars: int = 60) -> Health:
     """Return one release in the window with its sessions in time, as `(all, crashed)`. Raises NotFound."""
-    row = Release.objects.filter(pk=pk).first()
+    row = visible_release(actor, pk)
     names = Names()
     scope = events_of(actor, names)
-    if row is None or not _may_see(actor, row, scope):
-        raise NotFound(_("There is no release %(id)d.") % {"id": pk}, hint=_("See the list of releases."))
     own = {"project": row.project, "version": row.version}
     health = Health(**own, pk=row.pk, first_seen=row.first_seen, last_seen=row.last_seen)  # type: ignore[arg-type]
     chosen = scope & names.sql("project = {} AND release = {}", ("UInt64", row.project), ("String", row.version))
@@ -159,6 +158,14 @@ def get_release(actor: Actor, pk: int, window: Window, *, bars: int = 60) -> Hea
     _add_records(actor, found)
     health.bars = _bars(window.sql(names, "started") & chosen, window, bars)
     return health
+
+
+def visible_release(actor: Actor, pk: int) -> Release:
+    """Return a release that the actor may see. Raises NotFound."""
+    row = Release.objects.filter(pk=pk).first()
+    if row is None or not _may_see(actor, row, events_of(actor, Names())):
+        raise NotFound(_("There is no release %(id)d.") % {"id": pk}, hint=_("See the list of releases."))
+    return row
 
 
 def _may_see(actor: Actor, row: Release, scope: Sql) -> bool:

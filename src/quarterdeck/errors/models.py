@@ -3,8 +3,9 @@
 Issue ─┬─ IssueHash   which groups of events it is: one, more after a merge
        ├─ Trait       where it was seen: releases, environments, services, senders
        └─ Activity    what happened to it
-Release               of a project, in the order in which they came
+Release               of a project, in the order in which they came ── Commit ── CommitFile
 FingerprintRule       which groups become one issue; RuleKey: which issue that is
+Ownership             whose the issues of a project are
 Monitor               a scheduled job and what became of its last run
 Progress              how far the events were looked at
 Chunk                 a piece of an upload; Bundle ── BundleFile: the source maps of a build
@@ -148,12 +149,13 @@ class Activity(models.Model):
 
 
 class Release(models.Model):
-    """A version of a project, as events and sessions named it."""
+    """A version of a project, as events, sessions or a build named it. `released_at` is what a build said."""
 
     project = models.BigIntegerField()
     version = models.CharField(max_length=255)
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
+    released_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "version"], name="release_once")]
@@ -161,6 +163,45 @@ class Release(models.Model):
 
     def __str__(self) -> str:
         return self.version
+
+
+class Commit(models.Model):
+    """A commit that a release brought; the newest has `position` 0. `message` may be cut."""
+
+    release = models.ForeignKey(Release, models.CASCADE, related_name="commits")
+    position = models.IntegerField()
+    sha = models.CharField(max_length=64)
+    repository = models.CharField(max_length=255, blank=True)
+    author_name = models.CharField(max_length=255, blank=True)
+    author_email = models.CharField(max_length=255, blank=True)
+    message = models.CharField(max_length=1000, blank=True)
+    committed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("position",)
+        constraints = [models.UniqueConstraint(fields=["release", "position"], name="commit_place")]
+
+    def __str__(self) -> str:
+        return self.sha
+
+    @property
+    def short(self) -> str:
+        return self.sha[:10]
+
+    @property
+    def title(self) -> str:
+        """The first line of the message."""
+        return self.message.partition("\n")[0]
+
+
+class CommitFile(models.Model):
+    """A file that a commit touched, by its path in the repository."""
+
+    commit = models.ForeignKey(Commit, models.CASCADE, related_name="files")
+    path = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return self.path
 
 
 class Progress(models.Model):
@@ -304,3 +345,14 @@ class BundleFile(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+
+class Ownership(models.Model):
+    """Rules that say whose the issues of a project are, see `owning`. With `assigns`, new ones are assigned by them."""
+
+    project = models.BigIntegerField(unique=True)
+    text = models.TextField()
+    assigns = models.BooleanField(default=True)
+
+    def __str__(self) -> str:
+        return str(self.project)

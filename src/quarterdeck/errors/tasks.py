@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from quarterdeck.errors import digesting, watching
+from quarterdeck.errors import digesting, performance, watching
 from quarterdeck.errors.artifacts import keeping
 
 SCHEDULES = {
     "errors.digest": ("errors.digest", 5),
     "errors.watch": ("errors.watch", 30),
+    "errors.find_performance": ("errors.find_performance", 60),
     "errors.forget_uploads": ("errors.forget_uploads", 3600),
 }
 
@@ -30,3 +31,9 @@ def watch() -> None:
 def forget_uploads() -> None:
     """Delete source maps that nothing needed for long. See `artifacts.keeping.forget`."""
     keeping.forget()
+
+
+@shared_task(name="errors.find_performance", ignore_result=True)  # type: ignore[untyped-decorator]
+def find_performance() -> None:
+    """Find repeated and slow database calls in new traces. See `performance.find`."""
+    performance.find()

@@ -13,6 +13,7 @@ from quarterdeck.access.checks import require
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.error_kinds import IS_ERROR
 from quarterdeck.telemetry.models import IntakeKey
 from quarterdeck.telemetry.owners import owners_of
 
@@ -204,5 +205,5 @@ _SPANS = f"""
 _ERRORS = f"""
     SELECT ts, level, type, toValidUTF8(substring(error_events.message, 1, {_TEXT_BYTES})), culprit, handled, service,
         host, release, environment, event_id, lower(hex(grouping_hash)), trace_id
-    FROM error_events WHERE {{condition}} AND {_WITHIN}
+    FROM error_events WHERE {{condition}} AND {_WITHIN} AND {IS_ERROR}
     ORDER BY ts DESC LIMIT 1 BY project, event_id LIMIT {{{{limit:UInt32}}}}"""

@@ -16,6 +16,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import Grid, grid_of
+from quarterdeck.telemetry.error_kinds import IS_ERROR
 from quarterdeck.telemetry.requests import NOTHING, RED, SLOWEST, Operation, Red, red_of
 from quarterdeck.telemetry.turns import fairly
 from quarterdeck.tracing.edges import Edge, edges
@@ -173,16 +174,16 @@ _VERSIONS = f"""
             max(red_1m.duration_ns_max) AS longest, sumMap(red_1m.durations) AS durations
         {_OF_SERVICE} AND {_SERVED} GROUP BY version
     ) AS here USING version ORDER BY first_seen DESC LIMIT 50"""
-_EXCEPTIONS = """
+_EXCEPTIONS = f"""
     SELECT type, message, count() AS times, min(at), max(at) AS latest, argMax(trace, at) FROM (
         SELECT event.attributes['exception.type'] AS type,
             toValidUTF8(substring(event.attributes['exception.message'], 1, 500)) AS message,
             toDateTime64(event.ts, 6, 'UTC') AS at, lower(hex(trace_id)) AS trace
         FROM spans ARRAY JOIN events AS event
-        WHERE service = {service:String} AND ts >= fromUnixTimestamp64Nano({low:Int64})
-            AND ts < fromUnixTimestamp64Nano({high:Int64}) AND event.name = 'exception'
+        WHERE service = {{service:String}} AND ts >= fromUnixTimestamp64Nano({{low:Int64}})
+            AND ts < fromUnixTimestamp64Nano({{high:Int64}}) AND event.name = 'exception'
         UNION ALL
         SELECT type, toValidUTF8(substring(error_events.message, 1, 500)), ts, trace_id FROM error_events
-        WHERE service = {service:String} AND ts >= fromUnixTimestamp64Nano({low:Int64})
-            AND ts < fromUnixTimestamp64Nano({high:Int64}) LIMIT 1 BY project, event_id
+        WHERE service = {{service:String}} AND ts >= fromUnixTimestamp64Nano({{low:Int64}})
+            AND ts < fromUnixTimestamp64Nano({{high:Int64}}) AND {IS_ERROR} LIMIT 1 BY project, event_id
     ) GROUP BY type, message ORDER BY times DESC, latest DESC LIMIT 50"""

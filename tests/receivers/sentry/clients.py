@@ -154,8 +154,8 @@ def build_shop(directory: Path, build: int) -> Path:
     return dist
 
 
-def sentry_cli(intake: IntakeLab, *words: str | Path, project: int, check: bool = True) -> str:
-    """Run Sentry's own command against the instance, as a build does; return what it printed."""
+def sentry_cli(intake: IntakeLab, *words: str | Path, project: int, cwd: Path | None = None) -> str:
+    """Run Sentry's own command against the instance, as a build does in `cwd`; return what it printed."""
     environment = {
         "SENTRY_URL": intake.instance.url,
         "SENTRY_AUTH_TOKEN": intake.instance.token,
@@ -165,7 +165,7 @@ def sentry_cli(intake: IntakeLab, *words: str | Path, project: int, check: bool 
     kept = {key: value for key, value in os.environ.items() if not key.startswith("SENTRY_")}
     command = [Path(sys.executable).with_name("sentry-cli"), *words]
     done = subprocess.run(
-        command, env={**kept, **environment}, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
+        command, env={**kept, **environment}, cwd=cwd, capture_output=True, text=True, check=False, timeout=RUN_SECONDS
     )
-    assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

@@ -16,6 +16,7 @@ from quarterdeck.core.errors import BadInput, BadQuery, OpsError, TooMany, Unava
 from quarterdeck.errors import events, queries
 from quarterdeck.errors.events import Counts
 from quarterdeck.errors.models import Issue
+from quarterdeck.errors.owner_actions import OWNERS
 from quarterdeck.errors.queries import Window
 from quarterdeck.errors.rule_actions import RULES
 from quarterdeck.errors.scope import EDIT
@@ -66,11 +67,14 @@ def tabs_of(request: PageRequest, current: str) -> list[dict[str, Any]]:
     titles = {"issues": _("Issues"), "releases": _("Releases"), "monitors": _("Scheduled jobs")}
     if may(request.actor, RULES):
         titles["rules"] = _("Grouping")
+    if may(request.actor, OWNERS):
+        titles["owners"] = _("Owners")
     addresses = {
         "issues": "web:issues",
         "releases": "web:releases",
         "monitors": "web:monitors",
         "rules": "web:issue_rules",
+        "owners": "web:issue_owners",
     }
     return [
         {"title": title, "url": reverse(addresses[name]), "current": name == current} for name, title in titles.items()
@@ -83,6 +87,7 @@ def _filters(query: str) -> list[dict[str, Any]]:
         USUAL_QUERY: _("Unresolved"),
         "is:regressed": _("Regressed"),
         "is:unresolved assignee:me": _("Assigned to me"),
+        "is:unresolved is:performance": _("Performance"),
         "is:ignored": _("Ignored"),
         "is:resolved": _("Resolved"),
         "": _("All"),

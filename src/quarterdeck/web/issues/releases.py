@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from quarterdeck.core.errors import BadInput, Unavailable
-from quarterdeck.errors import health, queries
+from quarterdeck.errors import commits, health, queries
 from quarterdeck.errors.health import Health
 from quarterdeck.web.issues.lists import tabs_of, wrong
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.viewing import range_of
 
-ISSUES = 50
+ISSUES, COMMITS = 50, 100
 _MAX_QUERY = 20_000
 _HEIGHT = 40
 
@@ -42,8 +42,11 @@ def release(request: PageRequest, pk: int) -> HttpResponse:
     """One release: its sessions in time, and the issues that began in it."""
     found = health.get_release(request.actor, pk, queries.last(range_of(request).seconds))
     query = f'first_release:"{found.version}" project:{found.project}'
+    row = health.visible_release(request.actor, pk)
     context = {
         "release": found,
+        "released_at": row.released_at,
+        "commits": commits.commits_of(row)[:COMMITS],
         "figures": _figures(found),
         "trend": _trend(found),
         "issues": list(queries.issues(request.actor, query)[:ISSUES]),

@@ -79,6 +79,8 @@ def sentence(activity: Activity) -> str:
         return _resolved(str(detail.get("how", "")), release)
     if activity.kind == "assigned":
         name = str(detail.get("assignee", ""))
+        if detail.get("rule"):
+            return _("Assigned to %(name)s by the rule %(rule)s") % {"name": name, "rule": detail["rule"]}
         return _("Assigned to %(name)s") % {"name": name} if name else _("Assigned to nobody")
     if activity.kind == "ignored":
         return _ignored(detail)

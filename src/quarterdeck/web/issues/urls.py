@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.issues import acting, lists, monitors, releases, rules, views
+from quarterdeck.web.issues import acting, lists, monitors, owners, releases, rules, views
 
 urlpatterns = [
     path("errors", lists.issues, name="issues"),
@@ -18,5 +18,6 @@ urlpatterns = [
     path("errors/monitors", monitors.monitors, name="monitors"),
     path("errors/rules", rules.rules, name="issue_rules"),
     path("errors/rules/<slug:name>/delete", rules.delete, name="issue_rule_delete"),
+    path("errors/owners", owners.owners, name="issue_owners"),
     path("errors/events/<slug:event_id>", views.find, name="issue_of_event"),
 ]

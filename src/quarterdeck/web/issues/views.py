@@ -18,6 +18,8 @@ from quarterdeck.errors.events import Counts, Event
 from quarterdeck.errors.grouping import explained
 from quarterdeck.errors.health import suspect_release
 from quarterdeck.errors.models import Issue, TraitName
+from quarterdeck.errors.origins import origin_of
+from quarterdeck.errors.performance import evidence_of
 from quarterdeck.errors.reading import read
 from quarterdeck.errors.scope import may_edit
 from quarterdeck.web.issues.drawing import trend_of
@@ -90,6 +92,8 @@ def _event(request: PageRequest, found: Issue) -> dict[str, Any]:
         "trend": trend_of(counted.bars, 40),
         "why": explained(source.payload),
         "source": source,
+        "evidence": evidence_of(event.payload),
+        "origin": origin_of(found, event, parts),
         "attachments": reading.attachments(event),
         "feedback": reading.feedback(event),
         "trace_url": _address("web:trace", event.trace_id),
