@@ -159,3 +159,30 @@ def test_one_metric_is_seen_over_the_fleet(open_page: Open, measured: int, view:
     assert page.locator("[data-table] thead th").first.inner_text() in ("Item", "资产")
     row.locator("th a").click()
     page.wait_for_url(f"**/items/{measured}/metrics?metric={MEMORY}")
+
+
+def test_a_time_is_chosen_on_the_chart_and_compared(deck: Deck, open_page: Open, measured: int) -> None:
+    page = open_page(f"/metrics?q={MEMORY}&range=15m", theme="auto")
+    canvas = page.locator("[data-drawing] canvas").first
+    expect(canvas).to_be_visible()
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 100)
+    page.mouse.down()
+    # To the end: what is measured began a moment ago.
+    page.mouse.move(box["x"] + box["width"] * 0.999, box["y"] + 120, steps=4)
+    page.mouse.up()
+    expect(page.locator("[data-window-text]")).to_be_visible()
+    inspect_both(page)
+    page.locator("[data-window-changed]").click()
+    page.wait_for_url("**/metrics/changed?**since=**")
+    expect(page.locator("[data-drawing] canvas").first).to_be_visible()
+    inspect_both(page)
+    page.goto(deck.url(f"/metrics?q={MEMORY}&range=15m"))
+    # The machine appeared a moment ago.
+    happened = re.compile("appeared|出现")
+    expect(page.locator("[data-drawing]")).to_have_attribute("aria-label", happened)
+    page.locator("input[type=checkbox][name=marks]").uncheck()
+    page.wait_for_url("**marks=off**")
+    expect(page.locator("[data-drawing] canvas").first).to_be_visible()
+    expect(page.locator("[data-drawing]")).not_to_have_attribute("aria-label", happened)

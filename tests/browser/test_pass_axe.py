@@ -24,7 +24,7 @@ PAGES = [
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
-    "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet",
+    "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
     "/dashboards", "/dashboards/new", "/dashboards/import", "/dashboards/types/host", "/dashboards/types/host?kiosk=1",
     "/intake", "/intake/connect/otlp", "/intake/targets", "/intake/keys", "/intake/keys/new", "/intake/dead",

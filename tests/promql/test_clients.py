@@ -85,6 +85,10 @@ def test_qd_asks(filled: IntakeLab) -> None:
     assert json.loads(done.stdout)["result"][0]["value"] == [NOW, "5400"]
     done = filled.instance.qd("query", "sum by (code) (shop_requests_total)", "--since", "6h", "--step", "5m")
     assert '{code="500"}' in done.stdout
+    done = filled.instance.qd("metrics", "changed", "sum(shop_requests_total)", "--since", "3h", "-o", "json")
+    assert json.loads(done.stdout)["combine"] == "sum"
+    done = filled.instance.qd("metrics", "changed", "shop_requests_total", "--combine", "count")
+    assert "labels compared" in done.stderr
     done = filled.instance.qd("query", "sum(", check=False)
     assert "parse error" in done.stderr
 

@@ -13,7 +13,7 @@ from tests.web.conftest import signed_in
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
-from quarterdeck.inventory.actions import create_item
+from quarterdeck.inventory.actions import create_item, update_item
 from quarterdeck.inventory.models import Item
 from quarterdeck.telemetry.actions import write_samples
 from quarterdeck.telemetry.samples import Sample
@@ -136,3 +136,19 @@ def test_without_metrics_it_tells_the_next_step(telemetry: Engine, as_owner: Cli
 @pytest.fixture
 def as_owner(owner_user: User) -> Client:
     return signed_in(owner_user)
+
+
+def test_what_happened_to_the_items_is_drawn(
+    measured: None, owner: Actor, owner_user: User, teammate_user: User, web1: Item, lab1: Item
+) -> None:
+    def marks(user: User, query: str, **more: str) -> list[str]:
+        return [text for _at, _severity, text in get(user, "/metrics/data", q=query, range="15m", **more)["marks"]]
+
+    update_item(owner, web1, {"notes": "new disks"})
+    assert marks(owner_user, 'disk_used_bytes{item="web1"}') == ["appeared", "changed: Notes"]
+    both = marks(owner_user, "disk_used_bytes")
+    assert {"web1: changed: Notes", "lab1: appeared"} <= set(both)
+    # A sum names no item: what happened to all is shown.
+    assert marks(owner_user, "sum(disk_used_bytes)") == both
+    assert "lab1: appeared" not in marks(teammate_user, "sum(disk_used_bytes)")
+    assert marks(owner_user, "disk_used_bytes", marks="off") == []

@@ -148,6 +148,11 @@ def test_deployments_and_changes_are_drawn_on_charts(as_owner: Client, sent: Loa
         assert [START / 1e6, "warning", HOSTILE] in marks, address
         assert "appeared" in {text for _at, _severity, text in marks}, address
         assert ("version 2.0" in {text for _at, _severity, text in marks}) is address.startswith("/services"), address
+    marks = as_owner.get("/metrics/data?q=vector(1)&range=1h").json()["marks"]
+    texts = {text for _at, _severity, text in marks}
+    assert {"other: version 2.0", "other: appeared"} <= texts
+    assert [START / 1e6, "warning", f"other: {HOSTILE}"[:200]] in marks
+    assert as_owner.get("/metrics/data?q=vector(1)&range=1h&marks=off").json()["marks"] == []
     found = page(as_owner, f"/items/{item.pk}/requests?range=1h")
     assert 'href="/services/other"' in found
     assert 'href="/traces?q=service%3A%22other%22"' in found

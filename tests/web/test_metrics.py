@@ -13,13 +13,13 @@ from tests.web.conftest import signed_in
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.models import Item
+from quarterdeck.telemetry.promql.narrowing import narrowed
 from quarterdeck.telemetry.promql.parsing import parse
+from quarterdeck.telemetry.promql.units import unit_of_expression
 from quarterdeck.web.metrics.answers import Found, Grid, Line, full_name, short_names, statistics
 from quarterdeck.web.metrics.exporting import as_csv
 from quarterdeck.web.metrics.items import item_of, named_items
-from quarterdeck.web.metrics.narrowing import narrowed
 from quarterdeck.web.metrics.states import State, state_of
-from quarterdeck.web.metrics.units import unit_of_expression
 
 pytestmark = pytest.mark.django_db
 

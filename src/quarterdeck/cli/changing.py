@@ -25,12 +25,17 @@ def write_changes(found: Mapping[str, Any], more: Sequence[Mapping[str, Any]], o
 
 def _rows(values: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for one in values:
-        yield {
-            "field": one["field"],
-            "value": {"rest": "(other values)", "absent": "(without it)"}.get(one["kind"], one["value"]),
-            "before": one["before"],
-            "now": one["now"],
-            "before_percent": round(one["before_share"] * 100, 1),
-            "now_percent": round(one["now_share"] * 100, 1),
-            "change": "new" if one["is_new"] else "gone" if one["is_gone"] else "",
-        }
+        yield change_row(one)
+
+
+def change_row(one: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a value of a field as a row of the table."""
+    return {
+        "field": one["field"],
+        "value": {"rest": "(other values)", "absent": "(without it)"}.get(one["kind"], one["value"]),
+        "before": one["before"],
+        "now": one["now"],
+        "before_percent": round(one["before_share"] * 100, 1),
+        "now_percent": round(one["now_share"] * 100, 1),
+        "change": "new" if one["is_new"] else "gone" if one["is_gone"] else "",
+    }

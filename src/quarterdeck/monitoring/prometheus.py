@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -17,12 +18,12 @@ from django.utils.translation import gettext as _
 from quarterdeck.access import grants
 from quarterdeck.access.checks import require, visible
 from quarterdeck.audit.actor import Actor
-from quarterdeck.core.errors import TooMany
+from quarterdeck.core.errors import BadInput, TooMany
 from quarterdeck.inventory.models import Item
 from quarterdeck.monitoring.senders.binding import names_of_senders
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.owners import SENDER_BIT, owners_of
-from quarterdeck.telemetry.promql import answering, indexing
+from quarterdeck.telemetry.promql import answering, changing, indexing
 from quarterdeck.telemetry.promql.answering import POINTS_MAX, Limits
 from quarterdeck.telemetry.promql.errors import BadExpression
 from quarterdeck.telemetry.promql.plan import Scope
@@ -82,6 +83,17 @@ def over_range(
     return _ask(
         actor, lambda scope, limits: answering.over_range(query, start_ms, end_ms, step_ms, scope, limits), seconds
     )
+
+
+def changed(actor: Actor, query: str, since: datetime, until: datetime, *, combine: str = "", limit: int = 20) -> Ask:
+    """Ask which labels' values differ most in [`since`, `until`) from the same length of time before.
+
+    See `telemetry.promql.changing`. Raises Denied, BadInput.
+    """
+    since_ms, until_ms = (round(at.timestamp() * 1000) for at in (since, until))
+    if until_ms <= since_ms:
+        raise BadInput(_("the range is empty"), hint=_("choose an end after the start"), field="until")
+    return _ask(actor, partial(changing.changed, query, since_ms, until_ms, combine, limit))
 
 
 def series(actor: Actor, matches: Sequence[str], limit: int = 0) -> Ask:

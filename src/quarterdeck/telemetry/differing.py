@@ -45,8 +45,8 @@ class Share:
 
     kind: str
     text: str
-    now: int
-    before: int
+    now: float
+    before: float
     now_share: float
     before_share: float
     is_cut: bool

@@ -9,8 +9,18 @@ from quarterdeck.tracing.edges import Edge, ServiceMap, ServiceNode, service_map
 from quarterdeck.tracing.names import attribute_keys, attribute_values, operations, remote_services, service_names
 from quarterdeck.tracing.nodes import Node
 from quarterdeck.tracing.reading import Around, around, span, trace, trace_key, traces_by_id
+from quarterdeck.tracing.scoping import items_of_services
 from quarterdeck.tracing.search import Found, traces
-from quarterdeck.tracing.services import ExceptionRow, Service, ServiceRow, Version, service, services
+from quarterdeck.tracing.services import (
+    Deployment,
+    ExceptionRow,
+    Service,
+    ServiceRow,
+    Version,
+    deployments,
+    service,
+    services,
+)
 from quarterdeck.tracing.spans import Event, TraceSpan
 from quarterdeck.tracing.statements import Statement, statements
 
@@ -18,6 +28,7 @@ __all__ = [
     "Against",
     "Around",
     "Comparison",
+    "Deployment",
     "Edge",
     "Event",
     "ExceptionRow",
@@ -39,6 +50,8 @@ __all__ = [
     "attribute_values",
     "changed",
     "compared",
+    "deployments",
+    "items_of_services",
     "operations",
     "remote_services",
     "service",

@@ -5,7 +5,7 @@ The figures are those of every call, counted before anything was sampled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import NotFound
 from quarterdeck.telemetry import client
 from quarterdeck.telemetry.charting import Grid, grid_of
+from quarterdeck.telemetry.conditions import Sql
 from quarterdeck.telemetry.error_kinds import IS_ERROR
 from quarterdeck.telemetry.requests import NOTHING, RED, SLOWEST, Operation, Red, red_of
 from quarterdeck.telemetry.turns import fairly
@@ -39,6 +40,15 @@ class ServiceRow:
     red: Red
     apdex: float | None
     last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A version of a service, and when it first answered or called."""
+
+    service: str
+    version: str
+    first_seen: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,22 @@ def _versions(asked: Mapping[str, Any]) -> list[Version]:
     ]
 
 
+@fairly
+def deployments(
+    actor: Actor, since: datetime, until: datetime, *, services: Collection[str] | None = None, limit: int = 50
+) -> list[Deployment]:
+    """Return the versions that were first seen in [`since`, `until`), newest first: of all services, or of some.
+
+    Raises Denied, Unavailable.
+    """
+    where = scope_of(actor).service()
+    if services is not None:
+        where &= Sql("service IN {services:Array(String)}", {"services": list(services)})
+    asked = {**_range(since, until), **where.parameters, "limit": limit}
+    rows = client.query(_DEPLOYMENTS.format(where=where.text), asked, options=options())
+    return [Deployment(*row) for row in rows]
+
+
 def _exceptions(name: str, since: datetime, until: datetime) -> list[ExceptionRow]:
     asked = {"service": name, "low": nanoseconds(since), "high": nanoseconds(until)}
     rows = client.query(_EXCEPTIONS, asked, options=options())
@@ -174,6 +200,11 @@ _VERSIONS = f"""
             max(red_1m.duration_ns_max) AS longest, sumMap(red_1m.durations) AS durations
         {_OF_SERVICE} AND {_SERVED} GROUP BY version
     ) AS here USING version ORDER BY first_seen DESC LIMIT 50"""
+_DEPLOYMENTS = f"""
+    SELECT service, version, min(ts) AS first_seen FROM red_1m WHERE (service, version) IN (
+        SELECT service, version FROM red_1m WHERE {_WITHIN} AND service != '' AND version != '' AND {{where}}
+    ) GROUP BY service, version HAVING first_seen >= toDateTime({{{{since:Int64}}}}, 'UTC')
+    ORDER BY first_seen DESC, service, version LIMIT {{{{limit:UInt32}}}}"""
 _EXCEPTIONS = f"""
     SELECT type, message, count() AS times, min(at), max(at) AS latest, argMax(trace, at) FROM (
         SELECT event.attributes['exception.type'] AS type,

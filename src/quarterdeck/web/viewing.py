@@ -45,6 +45,15 @@ def range_of(request: HttpRequest) -> Range:
     return RANGES.get(asked, RANGES[DEFAULT_RANGE])
 
 
+def window_of(request: HttpRequest) -> tuple[int, int] | None:
+    """Return `?since=` and `?until=` of the address, Unix time in ms; None for what is no window."""
+    texts = request.GET.get("since", ""), request.GET.get("until", "")
+    if not all(text.isascii() and text.isdigit() and len(text) < 14 for text in texts):
+        return None
+    since, until = map(int, texts)
+    return (since, until) if since < until < 4_294_967_295_000 else None
+
+
 def selector_of(request: HttpRequest) -> str:
     """Return the query that limits every page, "" for everything."""
     return str(request.session.get("selector", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -140,6 +140,10 @@ def hide_names(actor: Actor, changes: Sequence[Change]) -> None:
             target["name"] = ""
 
 
+# Whose timeline: of an item, of several, or (None) of all.
+Of = Item | Collection[Item] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """One line of a timeline. `kind` is "inventory.change" for changes, else the event's own."""
@@ -154,16 +158,14 @@ class Moment:
     detail: Mapping[str, Any]
 
 
-def timeline(
-    actor: Actor, item: Item | None = None, *, q: str = "", kinds: Sequence[str] = ()
-) -> QuerySet[TimelineEvent]:
-    """Return events, newest first: of one item, or of all items that the actor may see and of the fleet as a whole.
+def timeline(actor: Actor, item: Of = None, *, q: str = "", kinds: Sequence[str] = ()) -> QuerySet[TimelineEvent]:
+    """Return events, newest first: of one item or some, or of all that the actor may see and of the fleet as a whole.
 
     Changes of items are not events; `moments` has both.
     """
     rows = TimelineEvent.objects.filter(kind__in=kinds) if kinds else TimelineEvent.objects.all()
     if item is not None:
-        rows = rows.filter(item=item)
+        rows = rows.filter(_of(item))
     else:
         mine = Q(item_id__in=items(actor, q or "lifecycle:*").order_by().values("pk"))
         rows = rows.filter(mine | Q(item=None) if not q and may(actor, "inventory.view") else mine)
@@ -172,7 +174,7 @@ def timeline(
 
 def moments(
     actor: Actor,
-    item: Item | None = None,
+    item: Of = None,
     *,
     q: str = "",
     since: datetime | None = None,
@@ -189,6 +191,10 @@ def moments(
     return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
 
+def _of(item: Item | Collection[Item]) -> Q:
+    return Q(item=item) if isinstance(item, Item) else Q(item__in=[one.pk for one in item])
+
+
 def _window(since: datetime | None, before: datetime | None, column: str) -> Q:
     window = Q(**{f"{column}__gte": since}) if since else Q()
     return window & Q(**{f"{column}__lt": before}) if before else window
@@ -196,7 +202,7 @@ def _window(since: datetime | None, before: datetime | None, column: str) -> Q:
 
 def _events(
     actor: Actor,
-    item: Item | None,
+    item: Of,
     q: str,
     since: datetime | None,
     before: datetime | None,
@@ -220,11 +226,11 @@ def _events(
 
 
 def _changes(
-    actor: Actor, item: Item | None, q: str, since: datetime | None, before: datetime | None, limit: int
+    actor: Actor, item: Of, q: str, since: datetime | None, before: datetime | None, limit: int
 ) -> list[Moment]:
     rows = Change.objects.filter(_window(since, before, "change_set__at"))
     if item is not None:
-        rows = rows.filter(item=item)
+        rows = rows.filter(_of(item))
     else:
         rows = rows.filter(item_id__in=items(actor, q or "lifecycle:*").order_by().values("pk"))
     grouped: dict[tuple[int, int], list[Change]] = {}

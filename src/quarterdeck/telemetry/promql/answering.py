@@ -93,7 +93,7 @@ class Limits:
 def instant(text: str, at_ms: int, scope: Scope, limits: Limits) -> Answer:
     """Evaluate a query at one time. Raises BadExpression, ExecutionFailed, Unavailable."""
     node = parse(text)
-    where = _evaluation(Grid(at_ms, 0, 1), 0, scope)
+    where = evaluation(Grid(at_ms, 0, 1), 0, scope)
     inner = bare(node)
     if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
         return Answer("matrix", _read(_matrix(inner, where), where, limits), at_ms)
@@ -108,7 +108,7 @@ def instant(text: str, at_ms: int, scope: Scope, limits: Limits) -> Answer:
 def over_range(text: str, start_ms: int, end_ms: int, step_ms: int, scope: Scope, limits: Limits) -> Answer:
     """Evaluate a query at each step from `start_ms` to `end_ms`. Raises as `instant` does."""
     points = (end_ms - start_ms) // step_ms + 1
-    where = _evaluation(Grid(start_ms, step_ms, points), step_ms, scope, end_ms)
+    where = evaluation(Grid(start_ms, step_ms, points), step_ms, scope, end_ms)
     lowered = lower(bare(parse(text)), where)
     if isinstance(lowered, Text):
         raise ExecutionFailed(
@@ -120,7 +120,8 @@ def over_range(text: str, start_ms: int, end_ms: int, step_ms: int, scope: Scope
     return Answer("matrix", sorted(_read(statement, where, limits), key=_by_labels), end_ms)
 
 
-def _evaluation(grid: Grid, step_ms: int, scope: Scope, end_ms: int | None = None) -> Evaluation:
+def evaluation(grid: Grid, step_ms: int, scope: Scope, end_ms: int | None = None) -> Evaluation:
+    """Return where a query is evaluated that ends at `end_ms`, the end of the grid by default."""
     end = grid.end_ms if end_ms is None else end_ms
     return Evaluation(grid, grid.start_ms, end, step_ms, scope, Parameters(), lower)
 
@@ -164,11 +165,16 @@ def _matrix(node: Any, where: Evaluation) -> str:
 
 
 def _read(statement: str, where: Evaluation, limits: Limits) -> list[Series]:
+    rows = rows_of(statement, where, limits)
+    return sorted((Series(dict(labels), points) for labels, points in rows), key=_by_labels)
+
+
+def rows_of(statement: str, where: Evaluation, limits: Limits) -> list[tuple[Any, ...]]:
+    """Ask the engine. Raises ExecutionFailed for what the statement itself refuses, Unavailable."""
     try:
-        rows = client.query(statement, where.parameters.values, options=limits.options())
+        return client.query(statement, where.parameters.values, options=limits.options())
     except DatabaseError as error:
         raise _failure(error) from error
-    return sorted((Series(dict(labels), points) for labels, points in rows), key=_by_labels)
 
 
 def _failure(error: DatabaseError) -> Exception:

@@ -12,6 +12,7 @@ from quarterdeck.monitoring.dashboards.choosing import Values
 from quarterdeck.monitoring.dashboards.definitions import Panel, Query, plain_panel
 from quarterdeck.monitoring.dashboards.placing import time_values, with_values
 from quarterdeck.telemetry.promql.parsing import parse
+from quarterdeck.telemetry.promql.units import unit_of_expression
 from quarterdeck.web.formatting import capital, visible
 from quarterdeck.web.metrics.answers import (
     DRAWN_MAX,
@@ -24,7 +25,6 @@ from quarterdeck.web.metrics.answers import (
     statistics,
 )
 from quarterdeck.web.metrics.items import named_items
-from quarterdeck.web.metrics.units import unit_of_expression
 from quarterdeck.web.viewing import Range
 
 _LABEL = re.compile(r"\{\{\s*([\w.:-]+)\s*\}\}")

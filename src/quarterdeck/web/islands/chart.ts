@@ -8,6 +8,7 @@
 import type { Island } from "./app";
 import { calm, connect, font, palette, startDrawing, textElement, token, tooltipStyle } from "./drawing";
 import type { EChartsType } from "./drawing";
+import { markData, markNotes, markWords, type Mark } from "./marks";
 import { absoluteTime } from "./times";
 import { niceMaximum, withUnit } from "./units";
 
@@ -26,38 +27,15 @@ interface ChartData {
   marks?: Mark[];
 }
 
-type Mark = [at: number, severity: string, text: string];
-
 interface TooltipRow {
   seriesName: string;
   color: string;
   value: [number, number | null];
 }
 
-// A mark is told where the pointer is as near to it as this part of the chart's width.
-const NEAR = 0.012;
-const TOLD_MARKS = 6;
-
-function marksNear(data: ChartData, at: number): Mark[] {
-  const reach = (data.until - data.since) * NEAR;
-  return (data.marks ?? []).filter((mark) => Math.abs(mark[0] - at) <= reach).slice(-TOLD_MARKS);
-}
-
 function markLine(data: ChartData): object {
-  const tones: Record<string, string> = { error: "--qd-bad", critical: "--qd-bad", warning: "--qd-warn" };
-  const line = ([at, severity]: Mark): object => {
-    const color = token(tones[severity] ?? "--qd-info");
-    return { xAxis: at, lineStyle: { color }, itemStyle: { color } };
-  };
-  return {
-    silent: true,
-    animation: false,
-    symbol: ["none", "circle"],
-    symbolSize: 6,
-    label: { show: false },
-    lineStyle: { type: "dashed", width: 1 },
-    data: (data.marks ?? []).filter(([at]) => at >= data.since && at <= data.until).map(line),
-  };
+  const lines = markData(data.marks ?? [], data.since, data.until);
+  return { silent: true, animation: false, label: { show: false }, data: lines };
 }
 
 function tooltip(rows: TooltipRow[], data: ChartData): HTMLElement {
@@ -65,9 +43,7 @@ function tooltip(rows: TooltipRow[], data: ChartData): HTMLElement {
   const box = document.createElement("div");
   const first = rows[0];
   if (first) box.append(textElement("div", absoluteTime(first.value[0]), "qd-muted"));
-  for (const mark of first ? marksNear(data, first.value[0]) : []) {
-    box.append(textElement("div", `┆ ${absoluteTime(mark[0])} ${mark[2]}`, "qd-tip-mark"));
-  }
+  if (first) box.append(...markNotes(data.marks ?? [], first.value[0], data.since, data.until));
   for (const row of rows.filter((row) => row.value[1] !== null).slice(0, 16)) {
     const line = textElement("div", "", "qd-tip");
     const swatch = textElement("i", "");
@@ -166,7 +142,7 @@ function describe(element: HTMLElement, data: ChartData): void {
       .replace("{now}", withUnit(now, data.unit))
       .replace("{highest}", withUnit(Math.max(...values), data.unit));
   });
-  const told = (data.marks ?? []).slice(-TOLD_MARKS).map(([at, , text]) => `${absoluteTime(at)}: ${text}`);
+  const told = markWords(data.marks ?? []);
   element.setAttribute("role", "img");
   element.setAttribute("aria-label", [element.dataset["title"] ?? "", ...lines, ...told].join(". "));
 }

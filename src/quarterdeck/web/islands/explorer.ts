@@ -4,13 +4,16 @@
 //            data-empty="…" data-failed="…" data-left-out="{n} more …" data-earlier="{name}, …" data-summary="{name}: …">
 //     <p data-note>  <div data-drawing hidden>  <div data-table hidden><table>…<tbody></tbody>
 //
-// The server answers {"since", "step", "points", "left_out", "series": [{"query", "name", "full", "unit", "item",
+// A drawing of two times has `data-border`, where the second begins; see explorer_window.ts for times that are chosen.
+// The server answers {"since", "step", "points", "left_out", "marks", "series": [{"query", "name", "full", "unit", "item",
 // "narrow", "values", "earlier", "last", "min", "max", "avg"}], "errors": [{"query", "message", "hint", "marked"}]}.
 import type { Island } from "./app";
 import { palette, startDrawing, textElement, token } from "./drawing";
 import type { EChartsType } from "./drawing";
 import { heatOption } from "./explorer_heat";
 import { lineOption } from "./explorer_lines";
+import { offerWindows } from "./explorer_window";
+import { markWords, type Mark } from "./marks";
 import { withUnit } from "./units";
 
 export interface Line {
@@ -40,6 +43,7 @@ export interface Answer {
   step: number;
   points: number;
   left_out: number;
+  marks?: Mark[];
   series: Line[];
   errors: QueryError[];
 }
@@ -116,8 +120,9 @@ class Explorer {
     this.say(isEmpty && !answer.errors.length ? this.words("empty") : leftOut);
     this.showErrors(answer.errors);
     this.canvas.hidden = isEmpty || this.view === "table";
-    this.element.querySelector<HTMLElement>("[data-table]")!.hidden = isEmpty;
-    this.element.querySelector("tbody")!.replaceChildren(...answer.series.map((line, index) => this.row(line, index)));
+    const table = this.element.querySelector<HTMLElement>("[data-table]");
+    if (table) table.hidden = isEmpty;
+    table?.querySelector("tbody")?.replaceChildren(...answer.series.map((line, index) => this.row(line, index)));
     if (!this.canvas.hidden) this.draw(answer);
   }
 
@@ -159,7 +164,7 @@ class Explorer {
     this.drawing?.resize();
     const option: Record<string, unknown> = isHeat
       ? heatOption(answer, this.canvas.clientWidth)
-      : lineOption(answer, this.view, this.words("earlier"));
+      : lineOption(answer, this.view, this.words("earlier"), undefined, this.border());
     this.drawing?.setOption(option, { notMerge: true });
     const lines = answer.series.slice(0, 8).map((line) =>
       this.words("summary")
@@ -168,7 +173,12 @@ class Explorer {
         .replace("{highest}", line.max === null ? "–" : withUnit(line.max, line.unit)),
     );
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", lines.join(". "));
+    this.canvas.setAttribute("aria-label", [...lines, ...markWords(isHeat ? [] : (answer.marks ?? []))].join(". "));
+  }
+
+  private border(): { at: number; title: string } | null {
+    const at = Number(this.words("border"));
+    return at ? { at, title: this.words("borderTitle") } : null;
   }
 
   private start(): void {
@@ -176,7 +186,13 @@ class Explorer {
     this.drawing = drawing;
     this.stopDrawing = stop;
     drawing.on("click", (event) => this.narrow(event as { seriesIndex?: number; data?: unknown }));
+    if (this.view !== "heat") offerWindows(this.element, this.canvas, drawing, () => this.ends());
     drawing.getZr().on("dblclick", () => drawing.dispatchAction({ type: "dataZoom", start: 0, end: 100 }));
+  }
+
+  private ends(): [number, number] {
+    const { since, step, points } = this.answer ?? { since: 0, step: 0, points: 1 };
+    return [since, since + step * (points - 1)];
   }
 
   /** A click on a series: its index, in the heat map the row of the cell. */

@@ -1,6 +1,7 @@
 // Lines, areas and stacks of the explorer; a week earlier is a dashed line of the same colour.
 import { font, palette, textElement, token, tooltipStyle } from "./drawing";
 import type { Answer, Line } from "./explorer";
+import { markData, markNotes } from "./marks";
 import { absoluteTime } from "./times";
 import { niceMaximum, withUnit } from "./units";
 
@@ -32,24 +33,35 @@ export interface Limits {
 
 const NO_LIMITS: Limits = { minimum: null, maximum: null, decimals: null, thresholds: [] };
 
-/** Thresholds are dashed lines across, in the colour of the level that begins there. */
-function marks(limits: Limits): object {
+interface Border {
+  at: number;
+  title: string;
+}
+
+/** Thresholds are dashed lines across, in the colour of the level that begins there; what happened stands upright. */
+function marks(answer: Answer, limits: Limits, border: Border | null): object {
   const colours: Record<string, string> = { ok: "--qd-good", warn: "--qd-warn", bad: "--qd-bad" };
   const data = limits.thresholds.map((one) => ({
     yAxis: one.value,
-    lineStyle: { color: token(colours[one.level] ?? "--qd-muted") },
+    lineStyle: { color: token(colours[one.level] ?? "--qd-muted"), type: "dashed" },
   }));
-  if (!data.length) return {};
-  return { markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { type: "dashed" }, data } };
+  const happened = markData(answer.marks ?? [], answer.since, answer.since + answer.step * (answer.points - 1));
+  const lines: object[] = [...data, ...happened];
+  if (border) {
+    const label = { show: true, formatter: border.title, color: token("--qd-muted"), fontFamily: font() };
+    lines.push({ xAxis: border.at, lineStyle: { color: token("--qd-ink"), type: "solid", width: 1.5 }, label });
+  }
+  if (!lines.length) return {};
+  return { markLine: { silent: true, animation: false, symbol: "none", label: { show: false }, data: lines } };
 }
 
-function series(answer: Answer, view: string, earlier: string, limits: Limits): object[] {
+function series(answer: Answer, view: string, earlier: string, limits: Limits, border: Border | null): object[] {
   const colours = palette();
   const axes = units(answer.series);
   const drawn = answer.series.map((line, index) => ({
     name: line.name,
     type: view === "bar" ? "bar" : "line",
-    ...(index === 0 ? marks(limits) : {}),
+    ...(index === 0 ? marks(answer, limits, border) : {}),
     yAxisIndex: Math.max(0, axes.indexOf(line.unit)),
     data: points(answer, line.values),
     triggerLineEvent: true,
@@ -93,9 +105,13 @@ function stackHeight(lines: Line[]): number {
   return Math.max(0, ...sums, ...lines.flatMap((line) => line.earlier.map((value) => value ?? 0)));
 }
 
-function tooltip(rows: TooltipRow[], units: string[], decimals?: number): HTMLElement {
+function tooltip(rows: TooltipRow[], units: string[], answer: Answer, decimals?: number): HTMLElement {
   const box = document.createElement("div");
-  if (rows[0]) box.append(textElement("div", absoluteTime(rows[0].value[0]), "qd-muted"));
+  if (rows[0]) {
+    const at = rows[0].value[0];
+    const until = answer.since + answer.step * answer.points;
+    box.append(textElement("div", absoluteTime(at), "qd-muted"), ...markNotes(answer.marks ?? [], at, answer.since, until));
+  }
   const known = rows.filter((row) => row.value[1] !== null).sort((a, b) => (b.value[1] ?? 0) - (a.value[1] ?? 0));
   for (const row of known.slice(0, ROWS_MAX)) {
     const line = textElement("div", "", "qd-tip");
@@ -122,6 +138,7 @@ export function lineOption(
   view: string,
   earlier: string,
   limits: Limits = NO_LIMITS,
+  border: Border | null = null,
 ): Record<string, unknown> {
   const decimals = limits.decimals ?? undefined;
   const label = { color: token("--qd-muted"), fontFamily: font(), fontSize: 12, hideOverlap: true };
@@ -130,11 +147,11 @@ export function lineOption(
   const unitOf = [...answer.series, ...withEarlier].map((line) => line.unit);
   return {
     animation: false,
-    grid: { left: 72, right: axes.length > 1 ? 72 : 12, top: 12, bottom: 28 },
+    grid: { left: 72, right: axes.length > 1 ? 72 : 12, top: border ? 28 : 12, bottom: 28 },
     tooltip: {
       trigger: "axis",
       ...tooltipStyle(),
-      formatter: (rows: TooltipRow[]) => tooltip(rows, unitOf, decimals),
+      formatter: (rows: TooltipRow[]) => tooltip(rows, unitOf, answer, decimals),
       axisPointer: { type: "line", lineStyle: { color: token("--qd-line-strong") } },
     },
     dataZoom: [{ type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: "shift", filterMode: "none" }],
@@ -156,6 +173,6 @@ export function lineOption(
       axisLabel: { ...label, formatter: (value: number) => withUnit(value, unit, decimals) },
       splitLine: { show: index === 0, lineStyle: { color: token("--qd-line") } },
     })),
-    series: series(answer, view, earlier, limits),
+    series: series(answer, view, earlier, limits, border),
   };
 }

@@ -5,6 +5,7 @@
 //
 // The server answers {"start": ms, "step": ms, "total", "series": [{"level", "name", "counts"}]}.
 import type { Island } from "./app";
+import { Dragging } from "./dragging";
 import { font, startDrawing, token, tooltipStyle } from "./drawing";
 import type { EChartsType } from "./drawing";
 
@@ -49,13 +50,9 @@ class LogBars {
   private bars: Bars | null = null;
   private drawing: EChartsType | null = null;
   private stopDrawing = (): void => {};
-  private from: number | null = null;
-  private readonly shade = document.createElement("div");
   private readonly onTheme = (): void => this.draw();
 
   constructor(private readonly element: HTMLElement) {
-    this.shade.className = "qd-bars-shade";
-    this.shade.hidden = true;
     element.title = element.dataset["hint"] ?? "";
     document.addEventListener("qd:theme", this.onTheme);
     void this.load();
@@ -99,41 +96,7 @@ class LogBars {
     const { drawing, stop } = startDrawing(this.element);
     this.drawing = drawing;
     this.stopDrawing = stop;
-    this.element.append(this.shade);
-    this.element.addEventListener("pointerdown", (event) => this.begin(event));
-    this.element.addEventListener("pointermove", (event) => this.move(event));
-    this.element.addEventListener("pointerup", (event) => this.end(event));
-    this.element.addEventListener("pointercancel", () => this.cancel());
-  }
-
-  private x(event: PointerEvent): number {
-    return event.clientX - this.element.getBoundingClientRect().left;
-  }
-
-  private begin(event: PointerEvent): void {
-    if (event.button !== 0) return;
-    this.from = this.x(event);
-    this.element.setPointerCapture(event.pointerId);
-  }
-
-  private move(event: PointerEvent): void {
-    if (this.from === null) return;
-    const [left, right] = [this.from, this.x(event)].sort((a, b) => a - b) as [number, number];
-    this.shade.hidden = false;
-    this.shade.style.left = `${left}px`;
-    this.shade.style.width = `${right - left}px`;
-  }
-
-  private cancel(): void {
-    this.from = null;
-    this.shade.hidden = true;
-  }
-
-  private end(event: PointerEvent): void {
-    const ends = [this.from ?? 0, this.x(event)].sort((a, b) => a - b);
-    const wasDragged = this.from !== null && (ends[1] ?? 0) - (ends[0] ?? 0) > 4;
-    this.cancel();
-    if (wasDragged && this.drawing && this.bars) this.zoom(ends as [number, number]);
+    new Dragging(this.element, (from, to) => this.zoom([from, to]));
   }
 
   private zoom(pixels: [number, number]): void {

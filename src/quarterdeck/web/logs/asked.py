@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from quarterdeck.core.clock import now
 from quarterdeck.logs.queries import Search
 from quarterdeck.web.pages import PageRequest
-from quarterdeck.web.viewing import range_of, selector_of
+from quarterdeck.web.viewing import range_of, selector_of, window_of
 
 MAX_QUERY = 20_000
 COLUMNS_MAX = 30
@@ -65,7 +65,7 @@ def quoted(value: str) -> str:
 
 def asked(request: PageRequest) -> Asked:
     """Read the address. A window that is none is left out, as is a column that cannot be one."""
-    window = _window(request)
+    window = window_of(request)
     if window:
         since, until = (datetime.fromtimestamp(ms / 1000, UTC) for ms in window)
     else:
@@ -75,11 +75,3 @@ def asked(request: PageRequest) -> Asked:
         request.GET.get("q", "")[:MAX_QUERY], since, until, selector_of(request), request.GET.get("parse", "")[:1000]
     )
     return Asked(search, columns or USUAL_COLUMNS, window)
-
-
-def _window(request: PageRequest) -> tuple[int, int] | None:
-    texts = request.GET.get("since", ""), request.GET.get("until", "")
-    if not all(text.isascii() and text.isdigit() and len(text) < 14 for text in texts):
-        return None
-    since, until = map(int, texts)
-    return (since, until) if since < until < 4_294_967_295_000 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from django.urls import reverse
@@ -12,19 +13,21 @@ from django.urls import reverse
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadQuery, OpsError
+from quarterdeck.inventory.models import Item
 from quarterdeck.monitoring import prometheus
 from quarterdeck.telemetry.promql.answering import Series
 from quarterdeck.telemetry.promql.errors import BadExpression
+from quarterdeck.telemetry.promql.narrowing import narrowed
 from quarterdeck.telemetry.promql.parsing import parse, shown
 from quarterdeck.telemetry.promql.positions import located
+from quarterdeck.telemetry.promql.units import unit_of_expression
 from quarterdeck.telemetry.turns import turns
 from quarterdeck.web.formatting import capital, visible
-from quarterdeck.web.items.figures import step_seconds
+from quarterdeck.web.items.figures import POINTS, step_seconds
 from quarterdeck.web.items.listing import marked
+from quarterdeck.web.marks import marks_between
 from quarterdeck.web.metrics.items import item_of, named_items
-from quarterdeck.web.metrics.narrowing import narrowed
 from quarterdeck.web.metrics.states import State
-from quarterdeck.web.metrics.units import unit_of_expression
 from quarterdeck.web.viewing import Range
 
 WEEK_SECONDS = 7 * 86400
@@ -76,19 +79,26 @@ def grid_of(span: Range) -> Grid:
     return Grid(until - span.seconds // step * step, until, step)
 
 
-def found(actor: Actor, state: State, span: Range, lines_max: int = DRAWN_MAX) -> Found:
+def grid_between(since_ms: int, until_ms: int) -> Grid:
+    """The window with a step that suits it, of whole seconds."""
+    since, until = since_ms // 1000, -(-until_ms // 1000)
+    step = max(1, -(-(until - since) // POINTS))
+    return Grid(since, since + (until - since) // step * step, step)
+
+
+def found(actor: Actor, state: State, grid: Grid, lines_max: int = DRAWN_MAX) -> Found:
     """Ask every query; one that fails leaves the others. Raises Denied."""
-    answer = Found(grid_of(span), [], {}, {}, 0)
+    answer = Found(grid, [], {}, {}, 0)
     lines: list[Line] = []
     for index, query in enumerate(state.queries):
         try:
             answer.units[index] = unit_of_expression(parse(query))
-            lines += lines_of(actor, index, query, answer.grid, is_compared=state.is_compared)
+            lines += lines_of(actor, index, query, grid, is_compared=state.is_compared)
         except BadExpression as error:
             answer.errors[index] = located(query, error)
         except OpsError as error:
             answer.errors[index] = error
-    return Found(answer.grid, lines[:lines_max], answer.units, answer.errors, max(0, len(lines) - lines_max))
+    return Found(grid, lines[:lines_max], answer.units, answer.errors, max(0, len(lines) - lines_max))
 
 
 def lines_of(actor: Actor, index: int, query: str, grid: Grid, *, is_compared: bool) -> list[Line]:
@@ -152,6 +162,7 @@ def as_json(actor: Actor, state: State, answer: Found) -> dict[str, Any]:
         "step": answer.grid.step * 1000,
         "points": answer.grid.points,
         "left_out": answer.left_out,
+        "marks": _marks(actor, answer, items) if state.is_marked else [],
         "errors": [_error(index, state.queries[index], error) for index, error in answer.errors.items()],
         "series": [
             {
@@ -169,6 +180,14 @@ def as_json(actor: Actor, state: State, answer: Found) -> dict[str, Any]:
             for line in answer.lines
         ],
     }
+
+
+def _marks(actor: Actor, answer: Found, items: Mapping[str, Item]) -> list[list[Any]]:
+    """What happened to the items that the lines name; where they name none, to all."""
+    named = {item.pk: item for line in answer.lines if (item := item_of(line.labels, items))}
+    grid = answer.grid
+    since, until = (datetime.fromtimestamp(at, UTC) for at in (grid.since, grid.until + grid.step))
+    return marks_between(actor, list(named.values()), since, until)
 
 
 def _narrow(state: State, line: Line) -> str:

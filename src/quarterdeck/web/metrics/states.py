@@ -25,13 +25,14 @@ QUERIES_MAX = 8
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`range_code` is "" where the shell's range holds."""
+    """`range_code` is "" where the shell's range holds; `is_marked`: what happened to items is drawn."""
 
     queries: tuple[str, ...]
     view: str = "line"
     is_compared: bool = False
     refresh_seconds: int = 0
     range_code: str = ""
+    is_marked: bool = True
 
     def parameters(self, **changes: Any) -> str:
         """Return the query string, with `changes` to the fields; what is usual is left out."""
@@ -40,15 +41,24 @@ class State:
         pairs += [("view", state.view)] if state.view != "line" else []
         pairs += [("compare", "week")] if state.is_compared else []
         pairs += [("refresh", state.refresh_seconds)] if state.refresh_seconds else []
+        pairs += [] if state.is_marked else [("marks", "off")]
         pairs += [("range", state.range_code)] if state.range_code else []
         return urlencode(pairs)
 
     def address(self, **changes: Any) -> str:
         return f"{reverse('web:metrics')}?{self.parameters(**changes)}"
 
+    def changed_address(self) -> str:
+        """Return the address of what changed about the queries."""
+        return f"{reverse('web:metrics_changed')}?{urlencode([('q', query) for query in self.queries])}"
+
     def with_query(self, index: int, text: str) -> str:
         """Return the address with another query in one of the boxes."""
-        return self.address(queries=(*self.queries[:index], text, *self.queries[index + 1 :]))
+        return self.address(queries=self.with_text(index, text))
+
+    def with_text(self, index: int, text: str) -> tuple[str, ...]:
+        """Return the queries with another text for one of them."""
+        return (*self.queries[:index], text, *self.queries[index + 1 :])
 
     def without_query(self, index: int) -> str:
         return self.address(queries=self.queries[:index] + self.queries[index + 1 :])
@@ -66,4 +76,6 @@ def state_of(request: HttpRequest) -> State:
         asked.get("compare") == "week",
         seconds if seconds in REFRESHES_SECONDS else 0,
         asked.get("range", "")[:8],
+        # A box that is not checked sends only the hidden field before it.
+        asked.getlist("marks")[-1:] != ["off"],
     )

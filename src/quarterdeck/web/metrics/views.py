@@ -20,11 +20,11 @@ from quarterdeck.telemetry.samples import is_counter
 from quarterdeck.telemetry.turns import turns
 from quarterdeck.web.items.listing import marked
 from quarterdeck.web.metrics import completing
-from quarterdeck.web.metrics.answers import EXPORTED_MAX, as_json, found
+from quarterdeck.web.metrics.answers import EXPORTED_MAX, as_json, found, grid_between, grid_of
 from quarterdeck.web.metrics.exporting import as_csv
 from quarterdeck.web.metrics.states import QUERIES_MAX, REFRESHES_SECONDS, VIEWS, State, state_of
 from quarterdeck.web.pages import PageRequest, page
-from quarterdeck.web.viewing import range_of
+from quarterdeck.web.viewing import range_of, window_of
 
 _PROPOSED_MAX = 60
 
@@ -34,7 +34,7 @@ _PROPOSED_MAX = 60
 def metrics(request: PageRequest) -> HttpResponse:
     """The boxes and what draws their answers; without a query, the metrics to begin with."""
     state = state_of(request)
-    boxes = [_box(index, query, state) for index, query in enumerate(state.queries)]
+    boxes = [box_of(index, query, state) for index, query in enumerate(state.queries)]
     is_adding = "add" in request.GET and len(boxes) < QUERIES_MAX
     if is_adding or not boxes:
         boxes.append({"id": f"q{len(boxes)}", "query": "", "without": "", "is_new": is_adding})
@@ -42,7 +42,7 @@ def metrics(request: PageRequest) -> HttpResponse:
         "state": state,
         "boxes": boxes,
         "may_add": len(boxes) < QUERIES_MAX and state.queries and not is_adding,
-        "views": _views(state),
+        "views": views_of(state),
         "refreshes": REFRESHES_SECONDS,
         "parameters": state.parameters(),
         "shared": request.build_absolute_uri(state.address(range_code=range_of(request).code)),
@@ -52,7 +52,8 @@ def metrics(request: PageRequest) -> HttpResponse:
     return render(request, "web/metrics/explorer.html", context)
 
 
-def _box(index: int, query: str, state: State) -> dict[str, Any]:
+def box_of(index: int, query: str, state: State) -> dict[str, Any]:
+    """Return what a query's box shows."""
     box: dict[str, Any] = {"id": f"q{index}", "query": query, "error_id": f"q{index}-error"}
     box["without"] = state.without_query(index)
     try:
@@ -63,11 +64,13 @@ def _box(index: int, query: str, state: State) -> dict[str, Any]:
     return box
 
 
-def _views(state: State) -> list[dict[str, Any]]:
-    return [
-        {"title": title, "url": state.address(view=code), "current": code == state.view}
+def views_of(state: State, *, is_changed: bool = False) -> list[dict[str, Any]]:
+    """Return the tabs: how answers are drawn, and what changed."""
+    drawn = [
+        {"title": title, "url": state.address(view=code), "current": code == state.view and not is_changed}
         for code, title in VIEWS.items()
     ]
+    return [*drawn, {"title": _("Changed?"), "url": state.changed_address(), "current": is_changed}]
 
 
 def _proposals(request: PageRequest) -> dict[str, Any]:
@@ -89,9 +92,11 @@ def _proposals(request: PageRequest) -> dict[str, Any]:
 @require_GET
 @page("telemetry.query")
 def data(request: PageRequest) -> JsonResponse:
-    """The series of the address's queries; see islands/explorer.ts."""
+    """The series of the address's queries, in its window or the page's range; see islands/explorer.ts."""
     state = state_of(request)
-    answer = JsonResponse(as_json(request.actor, state, found(request.actor, state, range_of(request))))
+    window = window_of(request)
+    grid = grid_between(*window) if window else grid_of(range_of(request))
+    answer = JsonResponse(as_json(request.actor, state, found(request.actor, state, grid)))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
@@ -112,7 +117,7 @@ def export(request: PageRequest) -> HttpResponse:
     state = state_of(request)
     if not state.queries:
         raise BadInput(_("There is no query."), hint=_("Write one on the page of the metrics."), field="q")
-    answer = found(request.actor, state, range_of(request), EXPORTED_MAX)
+    answer = found(request.actor, state, grid_of(range_of(request)), EXPORTED_MAX)
     for error in answer.errors.values():
         raise error
     if answer.left_out:

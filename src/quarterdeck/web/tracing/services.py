@@ -15,7 +15,7 @@ from quarterdeck.inventory import queries as inventory
 from quarterdeck.telemetry.requests import Red
 from quarterdeck.tracing import queries
 from quarterdeck.web.items.figures import step_seconds
-from quarterdeck.web.marks import mark, marks_of
+from quarterdeck.web.marks import mark, marks_of, version_text
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.tracing.addresses import traces_query
 from quarterdeck.web.tracing.common import item_url, shown, times_of
@@ -107,11 +107,7 @@ def chart(request: PageRequest, name: str, chart: str) -> JsonResponse:
 def _marks(request: PageRequest, found: queries.Service) -> list[list[Any]]:
     """Return what happened to the service's item, and when versions answered first: its deployments."""
     since = datetime.fromtimestamp(found.grid.start, UTC)
-    marks = [
-        mark(one.first_seen, "info", _("version %(name)s") % {"name": one.name})
-        for one in found.versions
-        if one.first_seen >= since
-    ]
+    marks = [mark(one.first_seen, "info", version_text(one.name)) for one in found.versions if one.first_seen >= since]
     if found.item:
         marks += marks_of(request.actor, inventory.get_item(request.actor, found.item), since)
     return sorted(marks)

@@ -18,7 +18,10 @@ _NAME = re.compile(r"[a-zA-Z_]\w*")
 
 
 def narrowed(query: str, labels: Mapping[str, str]) -> str:
-    """Return `query` with the labels as conditions of each selector; "" where that is not the series, or no change."""
+    """Return `query` with the labels as conditions of each selector; "" where that is not the series, or no change.
+
+    The value "" is that of series without the label.
+    """
     if any(token.text in _FOREIGN_LABELS for token in tokens(query) if token.kind == "name"):
         return ""
     text = query
@@ -39,7 +42,7 @@ def _conditions(place: Place, labels: Mapping[str, str]) -> list[str]:
     wanted = [
         f"{name if _NAME.fullmatch(name) else shown(name)}={_quoted(value)}"
         for name, value in labels.items()
-        if value and not (name == "__name__" and (place.metric or "__name__=" in inside))
+        if not (name == "__name__" and (place.metric or "__name__=" in inside))
     ]
     return [one for one in wanted if one not in inside]
 
