@@ -195,7 +195,11 @@ class TestStored:
             {"abs_path": "http://[", "lineno": 1, "colno": 1},
             {"filename": 7, "lineno": "x", "colno": {}},
         ]
+        hostile["exception"]["values"][0]["stacktrace"]["frames"] += [
+            {"abs_path": f"app:///{number}.js", "lineno": 1, "colno": 1} for number in range(1000)
+        ]
         assert resolved(hostile, 42).count == 0
+        assert len(resolved(hostile, 42).missing) < resolving.PROGRAMS_MAX
 
     def test_what_nobody_needs_goes(self, owner: Actor, settings: Any) -> None:
         stored = actions.upload(owner, BUILD, [bundle()])

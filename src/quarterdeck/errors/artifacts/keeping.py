@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
+from django.db import OperationalError
 
 from quarterdeck.core.clock import now
 from quarterdeck.errors.models import Bundle, Chunk
 
+_log = logging.getLogger(__name__)
 _PIECES = timedelta(days=1)
 _TOUCHED = timedelta(days=1)
 
@@ -24,5 +27,10 @@ def forget() -> int:
 def touch(bundle: Bundle) -> None:
     """Note that a bundle was needed, once a day at most: reading a page should seldom write."""
     at = now()
-    if bundle.used_at < at - _TOUCHED:
+    if bundle.used_at >= at - _TOUCHED:
+        return
+    try:
         Bundle.objects.filter(pk=bundle.pk).update(used_at=at)
+    except OperationalError:
+        # On a full disk reading goes on.
+        _log.warning("it cannot be noted that %s was used", bundle, exc_info=True)

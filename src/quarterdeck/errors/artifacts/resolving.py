@@ -17,6 +17,8 @@ from quarterdeck.telemetry.receivers.sentry.values import mapping, objects, text
 
 PLATFORMS = frozenset({"javascript", "node"})
 CONTEXT_LINES = 5
+# An event may name thousands of programs, each of which would be looked for.
+PROGRAMS_MAX = 50
 _LINE_MAX = 2**31
 # webpack://shop/./src/pay.js?f00d, turbopack:///[project]/src/pay.js
 _BUNDLER = re.compile(r"^[\w+.-]+://[^/]*/+(?:\[[^\]/]*\]/)?")
@@ -42,6 +44,8 @@ class _Programs:
         self._found: dict[str, Found | None] = {}
 
     def of(self, address: str) -> Found | None:
+        if address not in self._found and len(self._found) >= PROGRAMS_MAX:
+            return None
         if address not in self._found:
             self._found[address] = maps.map_of(*self._where, address, self._ids.get(address, ""))
         return self._found[address]
