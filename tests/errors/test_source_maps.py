@@ -304,6 +304,10 @@ class TestProtocol:
         assert BundleFile.objects.first().url == "~/js/app.js"
         [row] = browser.get("/api/v1/errors/artifacts?release=shop@1&project=42").json()["items"]
         assert row["id"] == made.json()["id"]
+        file = SimpleUploadedFile("dist.zip", packed({"app.js": PROGRAM}))
+        for name in ("release", "dist"):
+            wrong = {"file": file, "project": "42", name: "a\0b"}
+            assert browser.post("/api/v1/errors/artifacts", wrong).status_code == 422
         assert browser.delete(f"/api/v1/errors/artifacts/{row['id']}").status_code == 204
         assert browser.get("/api/v1/errors/artifacts").json()["items"] == []
 

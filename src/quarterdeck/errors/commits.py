@@ -88,9 +88,9 @@ def set_commits(actor: Actor, project: int, version: str, commits: Sequence[Told
     rows = Commit.objects.bulk_create(_row(release, place, one) for place, one in enumerate(commits))
     CommitFile.objects.bulk_create(
         (
-            CommitFile(commit=row, path=path[:500])
+            CommitFile(commit=row, path=path)
             for row, one in zip(rows, commits, strict=True)
-            for path in dict.fromkeys(one.files)
+            for path in dict.fromkeys(_plain(path, 500) for path in one.files)
             if path
         ),
         batch_size=500,

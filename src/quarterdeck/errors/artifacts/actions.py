@@ -21,7 +21,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, NotFound
 from quarterdeck.errors.artifacts import chunks as pieces
-from quarterdeck.errors.artifacts.unpacking import FILE_MAX_BYTES, Unpacked, plain, unpacked
+from quarterdeck.errors.artifacts.unpacking import FILE_MAX_BYTES, Unpacked, plain, reference_in, unpacked
 from quarterdeck.errors.models import Bundle, BundleFile, Chunk
 
 UPLOAD = "errors.upload"
@@ -92,15 +92,14 @@ def upload(actor: Actor, build: Build, contents: Iterable[bytes], prefix: str = 
 @action(UPLOAD, atomic=False)
 def upload_file(actor: Actor, build: Build, url: str, content: bytes, headers: Mapping[str, str]) -> BundleFile:
     """Keep one file of a release, in the place of one with the same address. Raises BadInput."""
-    if not build.release or not url:
+    if not build.release or not url or "\0" in build.release + build.dist:
         raise BadInput(_("A file needs a release and an address."), hint=_("For example ~/static/app.js"), field="name")
     if len(content) > FILE_MAX_BYTES:
         raise BadInput(
             _("A file has at most %(limit)d MB.") % {"limit": FILE_MAX_BYTES >> 20}, hint=_("Split the build.")
         )
     found = plain(url, content)
-    told = {name.lower(): value for name, value in headers.items()}
-    reference = (told.get("sourcemap") or told.get("x-sourcemap") or found.source_map)[:1000]
+    reference = reference_in({name.lower(): value for name, value in headers.items()}) or found.source_map
     own = Unpacked(found.url, found.kind, found.debug_id, reference, content)
     checksum = hashlib.sha1(f"{url}\0".encode() + content, usedforsecurity=False).hexdigest()
     former = Bundle.objects.filter(project=build.project, release=build.release, dist=build.dist, file_count=1)
@@ -110,6 +109,9 @@ def upload_file(actor: Actor, build: Build, url: str, content: bytes, headers: M
 
 
 def _known(build: Build, checksum: str) -> Bundle | None:
+    """Return the bundle that is there already. Raises BadInput for a build that cannot be."""
+    if "\0" in build.release + build.dist:
+        raise BadInput(_("A release has no NUL character."), hint=_("For example shop@1.2.3"), field="release")
     return Bundle.objects.filter(
         project=build.project, checksum=checksum, release=build.release, dist=build.dist
     ).first()

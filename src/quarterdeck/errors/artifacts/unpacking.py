@@ -108,9 +108,14 @@ def _told(told: Mapping[str, Any], name: str, content: bytes) -> Unpacked:
         found.url,
         str(told["type"]) if told.get("type") in BundleFile.Kind.values else found.kind,
         as_debug_id(headers.get("debug-id", "")) or found.debug_id,
-        (headers.get("sourcemap") or headers.get("x-sourcemap") or found.source_map)[:1000],
+        reference_in(headers) or found.source_map,
         content,
     )
+
+
+def reference_in(headers: Mapping[str, str]) -> str:
+    """Return the address of a map that headers, by small names, tell, "" where they do not."""
+    return (headers.get("sourcemap") or headers.get("x-sourcemap") or "").replace("\0", "")[:1000]
 
 
 def plain(url: str, content: bytes) -> Unpacked:
