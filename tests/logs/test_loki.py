@@ -12,9 +12,9 @@ from tests.telemetry.engines import Engine
 
 from quarterdeck.access.models import User
 from quarterdeck.audit.actor import SYSTEM, Actor
-from quarterdeck.core.errors import BadQuery, Denied
+from quarterdeck.core.errors import BadInput, BadQuery, Denied
 from quarterdeck.logs.logql import answering
-from quarterdeck.logs.logql.metrics import Grid
+from quarterdeck.logs.logql.meeting import Grid
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 NS = 1_000_000_000
@@ -111,7 +111,63 @@ def test_numbers_are_made_of_lines() -> None:
     assert value("sum by (host) (count_over_time({}[1h])) > bool 2") == {("web1",): 1, ("web2",): 0}
     assert value('sum(count_over_time({level="error"}[1h])) / sum(count_over_time({}[1h]))') == {(): 0.25}
     assert value("vector(1)+vector(1)") == {(): 2}
+    assert value("2 ^ 3 ^ 2 + 7 % 4 - -1") == {(): 516}
+    assert value("2 < sum by (host) (count_over_time({}[1h]))") == {("web1",): 3}
     assert value("sum(count_over_time({}[1h] offset 35s))") == {(): 2}
+
+
+BY_HOST = "sum by (host) (count_over_time({}[1h]))"
+BY_BOTH = "sum by (host, service_name) (count_over_time({}[1h]))"
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        (f"{BY_HOST} and {BY_HOST} > 1", {("web1",): 3}),
+        (f"{BY_HOST} unless {BY_HOST} > 1", {("web2",): 1}),
+        (f"{BY_HOST} > 1 or {BY_HOST} * 10", {("web1",): 3, ("web2",): 10}),
+        (f"{BY_HOST} > 1 or {BY_HOST} < 2 and {BY_HOST} > 5", {("web1",): 3}),
+        (f"{BY_HOST} and on () vector(1)", {("web1",): 3, ("web2",): 1}),
+        (f"{BY_HOST} and vector(1)", {}),
+        (f"{BY_HOST} == {BY_HOST}", {("web1",): 3, ("web2",): 1}),
+        (f"{BY_HOST} > {BY_HOST}", {}),
+        (f"{BY_HOST} >= bool ({BY_HOST} * 0 + 2)", {("web1",): 1, ("web2",): 0}),
+        (f"{BY_HOST} / on (host) {BY_HOST}", {("web1",): 1, ("web2",): 1}),
+        (f"{BY_HOST} - ignoring (host) sum(count_over_time({{host='web2'}}[1h]))".replace("'", '"'), None),
+        (
+            f"{BY_BOTH} / on (host) group_left {BY_HOST}",
+            {("web1", "pay"): 1 / 3, ("web1", "shop"): 2 / 3, ("web2", "pay"): 1},
+        ),
+        (
+            f"{BY_HOST} * ignoring (service_name) group_right () {BY_BOTH}",
+            {("web1", "pay"): 3, ("web1", "shop"): 6, ("web2", "pay"): 1},
+        ),
+        (
+            f"{BY_HOST} * on (host) group_left (service_name) topk by (host) (1, {BY_BOTH})",
+            {("web1", "shop"): 6, ("web2", "pay"): 1},
+        ),
+        (f"sum({BY_HOST} and {BY_HOST} > 1)", {(): 3}),
+    ],
+)
+def test_series_meet_as_in_promql(query: str, found: dict[tuple[str, ...], float] | None) -> None:
+    if found is None:
+        with pytest.raises(BadInput, match="multiple matches"):
+            value(query)
+        return
+    assert value(query) == {labels: pytest.approx(number) for labels, number in found.items()}
+
+
+def test_series_meet_at_each_step() -> None:
+    end = time.time_ns() // 1_000_000
+    grid = Grid(end - 60_000, end, 10_000)
+    errors, all_ = (f"sum(count_over_time({lines_of}[15s]))" for lines_of in ('{level="error"}', "{}"))
+    counts = {query: dict(answering.numbers(SYSTEM, query, grid)[0].values) for query in (errors, all_)}
+    both = [at for at in counts[errors] if at in counts[all_]]
+    [share] = answering.numbers(SYSTEM, f"{errors} / {all_}", grid)
+    assert both
+    assert share.values == [(at, counts[errors][at] / counts[all_][at]) for at in both]
+    [either] = answering.numbers(SYSTEM, f"{errors} or {all_}", grid)
+    assert dict(either.values) == counts[all_] | counts[errors]
 
 
 def test_windows_end_at_each_step() -> None:
@@ -137,6 +193,11 @@ def test_windows_end_at_each_step() -> None:
         ("rate({}[0s])", "empty"),
         ("{} " + '|= "a"' * 50, "too deeply"),
         ("(" * 200 + "1" + ")" * 200, "too deeply"),
+        ("1 and 2", "between series"),
+        ("vector(1) and vector(1) and 2", "between series"),
+        ("vector(1) or on (a) group_left vector(1)", "no grouping"),
+        ("vector(1) + bool vector(1)", "parse error"),
+        (" + ".join(["vector(1)"] * 30), "too many operators"),
     ],
 )
 def test_what_is_wrong_is_said(query: str, said: str) -> None:

@@ -22,7 +22,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError, TooMany, Unauthenticated
 from quarterdeck.logs.logql import answering
 from quarterdeck.logs.logql.answering import Series
-from quarterdeck.logs.logql.metrics import Grid
+from quarterdeck.logs.logql.meeting import Grid
 from quarterdeck.logs.logql.parsing import duration_ns
 
 _NS, _MS = 1_000_000_000, 1_000_000

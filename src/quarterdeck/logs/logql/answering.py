@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from clickhouse_connect.driver.exceptions import DatabaseError
 from django.utils.translation import gettext as _
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.logs.limits import GROUPS_MAX, ask
-from quarterdeck.logs.logql.metrics import STEPS_MAX, Grid, Lowering, Within
+from quarterdeck.logs.logql.meeting import Grid
+from quarterdeck.logs.logql.metrics import STEPS_MAX, Lowering, Within
 from quarterdeck.logs.logql.parsing import Node, child, parse
 from quarterdeck.logs.logql.pipeline import LABELS, Parameters, Pipeline
 from quarterdeck.logs.scope import scope_of
 from quarterdeck.telemetry.conditions import EVERYTHING, Names
+from quarterdeck.telemetry.promql.answering import failure_of
 
 SERIES_MAX = 500
 LINES_MAX = 5000
@@ -49,8 +52,8 @@ class Reader:
         self.bind = Parameters()
         self.within = Within(self._scope.text)
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        options = {"max_rows_to_group_by": GROUPS_MAX, "group_by_overflow_mode": "throw"}
+    def rows(self, sql: str, **more: Any) -> list[tuple[Any, ...]]:
+        options = {"max_rows_to_group_by": GROUPS_MAX, "group_by_overflow_mode": "throw", **more}
         return ask(self._actor, sql, self._scope, self.bind.values, **options)
 
 
@@ -91,7 +94,11 @@ def numbers(actor: Actor, query: str, grid: Grid) -> list[Series]:
     reader = Reader(actor)
     made = Lowering(reader.bind, grid, reader.within).vector(_root(query))
     sql = f"SELECT s.labels, arraySort(groupArray((s.t, s.value))) FROM ({made}) AS s GROUP BY s.labels"
-    rows = reader.rows(f"{sql} LIMIT {SERIES_MAX + 1}")
+    try:
+        # As the operators between vectors are written.
+        rows = reader.rows(f"{sql} LIMIT {SERIES_MAX + 1}", prefer_column_name_to_alias=1)
+    except DatabaseError as error:
+        raise failure_of(error) from error
     if len(rows) > SERIES_MAX:
         raise _bad(_("maximum of series (%(max)d) reached for a single query") % {"max": SERIES_MAX})
     return [Series(dict(labels), [(int(t), float(value)) for t, value in points]) for labels, points in rows]

@@ -15,8 +15,10 @@ from django.utils.translation import gettext as _
 from lark import Token, Tree
 
 from quarterdeck.core.errors import BadQuery
+from quarterdeck.logs.logql.meeting import Grid, met, modifier_of
 from quarterdeck.logs.logql.parsing import Node, child, duration_ns
 from quarterdeck.logs.logql.pipeline import Parameters, Pipeline
+from quarterdeck.telemetry.promql.operators import COMPARISONS, SETS, compared, number
 
 _MS = 1_000_000
 STEPS_MAX = 11_000
@@ -46,23 +48,6 @@ _VECTOR = {
     "sum": "sum(s.value)", "avg": "avg(s.value)", "min": "min(s.value)", "max": "max(s.value)",
     "count": "toFloat64(count())", "stddev": "stddevPop(s.value)", "stdvar": "varPop(s.value)",
 }  # fmt: skip
-_ARITHMETIC = {
-    "+": "{} + {}", "-": "{} - {}", "*": "{} * {}", "/": "{} / {}", "%": "fmod({}, {})", "^": "pow({}, {})",
-}  # fmt: skip
-_COMPARED = {"==": "=", "!=": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<="}
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The times of an answer, in Unix milliseconds: `start`, every `step` after it, up to `end`."""
-
-    start_ms: int
-    end_ms: int
-    step_ms: int
-
-    @property
-    def steps(self) -> int:
-        return (self.end_ms - self.start_ms) // self.step_ms + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +86,20 @@ class Lowering:
             return self._aggregation(node)
         if kind == "over_time":
             return self._over_time(node, None)
-        if kind == "power" and node.children[1] is None:
+        if kind == "power" and node.children[2] is None:
             return self._of(child(node, 0))
         if kind == "power":
-            return self._joined(self._of(child(node, 0)), "^", self._of(child(node, 1)))
+            return self._joined(self._of(child(node, 0)), "^", self._of(child(node, 2)), _tree(node.children[1]))
         return self._chain(node)
 
     def _chain(self, node: Node) -> str | float:
         """Operators of the same rank, from left to right."""
-        width = 3 if node.data == "comparison" else 2
+        width = 4 if node.data == "comparison" else 3
         made = self._of(child(node, 0))
         for at in range(1, len(node.children), width):
             operator, right = str(node.children[at]), self._of(child(node, at + width - 1))
-            made = self._joined(made, operator, right, is_bool=width == 3 and node.children[at + 1] is not None)
+            is_bool = width == 4 and node.children[at + 1] is not None
+            made = self._joined(made, operator, right, _tree(node.children[at + width - 2]), is_bool=is_bool)
         return made
 
     def _constant(self, number: float) -> str:
@@ -122,36 +108,42 @@ class Lowering:
         value = self._bind("Float64", number)
         return f"SELECT {_EMPTY} AS labels, {times} AS t, {value} AS value FROM numbers({grid.steps}) AS s"
 
-    def _joined(self, left: str | float, operator: str, right: str | float, *, is_bool: bool = False) -> str | float:
+    def _joined(
+        self,
+        left: str | float,
+        operator: str,
+        right: str | float,
+        meeting: Node | None = None,
+        *,
+        is_bool: bool = False,
+    ) -> str | float:
+        if isinstance(left, str) and isinstance(right, str):
+            modifier = modifier_of(operator, meeting, is_bool=is_bool)
+            return met(operator, left, right, modifier, self._bind, self._grid)
+        if operator in SETS:
+            raise _bad(_("%(name)s stands between series, not numbers") % {"name": operator})
         if isinstance(left, float) and isinstance(right, float):
             return _computed(left, operator, right)
-        a = "a.value" if isinstance(left, str) else self._bind("Float64", left)
-        b = (
-            ("b.value" if isinstance(left, str) else "a.value")
-            if isinstance(right, str)
-            else self._bind("Float64", right)
-        )
-        if operator in _ARITHMETIC:
-            value, where = _ARITHMETIC[operator].format(a, b), "1"
-        else:
-            test = f"{a} {_COMPARED[operator]} {b}"
-            value, where = (f"toFloat64({test})", "1") if is_bool else ("a.value", test)
-        if isinstance(left, str) and isinstance(right, str):
-            source = f"({left}) AS a INNER JOIN ({right}) AS b ON toString(a.labels) = toString(b.labels) AND a.t = b.t"
-        else:
-            source = f"({left if isinstance(left, str) else right}) AS a"
-        return f"SELECT a.labels AS labels, a.t AS t, {value} AS value FROM {source} WHERE {where}"
+        return self._with_number(left, operator, right, is_bool=is_bool)
+
+    def _with_number(self, left: str | float, operator: str, right: str | float, *, is_bool: bool) -> str:
+        """A comparison keeps the series' value, on whichever side it stands."""
+        a, b = ("s.value" if isinstance(one, str) else self._bind("Float64", one) for one in (left, right))
+        keeps = operator in COMPARISONS and not is_bool
+        value, where = ("s.value", compared(operator, a, b)) if keeps else (number(operator, a, b), "1")
+        source = left if isinstance(left, str) else right
+        return f"SELECT s.labels AS labels, s.t AS t, {value} AS value FROM ({source}) AS s WHERE {where}"
 
     def _aggregation(self, node: Node) -> str:
         operator, before, _number, _inner, behind = node.children
-        number, inner = cast(Token | None, node.children[2]), child(node, 3)
+        count, inner = cast(Token | None, node.children[2]), child(node, 3)
         grouping = before if isinstance(before, Tree) else behind if isinstance(behind, Tree) else None
         if str(operator) in ("sort", "sort_desc"):
             return self.vector(inner)
         labels = _grouped(self._bind, grouping)
         if str(operator) in ("topk", "bottomk"):
-            return self._top(str(operator), number, inner, labels)
-        if number is not None:
+            return self._top(str(operator), count, inner, labels)
+        if count is not None:
             raise _bad(_("%(name)s takes no number") % {"name": str(operator)})
         below = _only(inner)
         if operator == "sum" and below.data == "over_time" and _is_added(below):
@@ -159,7 +151,7 @@ class Lowering:
             return self._over_time(below, labels)
         return (
             f"SELECT {labels} AS labels, s.t AS t, {_VECTOR[str(operator)]} AS value"
-            f" FROM ({self.vector(below)}) AS s GROUP BY labels, t"
+            f" FROM ({self.vector(below)}) AS s GROUP BY {labels}, s.t"
         )
 
     def _top(self, operator: str, number: Token | None, inner: Node, labels: str) -> str:
@@ -202,21 +194,25 @@ class Lowering:
         slices = (
             f"SELECT mapSort({labels}) AS labels,"
             f" intDiv(toUnixTimestamp64Nano(s.ts) - {base_ms * _MS} - 1, {slice_ms * _MS}) + 1 AS j,"
-            f" {name}State{parameters}({arguments}) AS state FROM ({lines.sql}) AS s GROUP BY labels, j"
+            f" {name}State{parameters}({arguments}) AS state FROM ({lines.sql}) AS s GROUP BY mapSort({labels}), j"
         )
         first = f"intDiv(greatest(w.j - {wide}, 0) + {apart - 1}, {apart})"
         last = f"least({grid.steps - 1}, intDiv(w.j - 1, {apart}))"
         value = f"toFloat64({name}Merge{parameters}(w.state))" + (f" / {range_ms / 1000}" if is_rate else "")
         return (
             f"SELECT w.labels AS labels, toInt64({grid.start_ms} + i * {grid.step_ms}) AS t, {value} AS value"
-            f" FROM ({slices}) AS w ARRAY JOIN range(toUInt64({first}), toUInt64({last} + 1)) AS i GROUP BY labels, i"
+            f" FROM ({slices}) AS w ARRAY JOIN range(toUInt64({first}), toUInt64({last} + 1)) AS i GROUP BY w.labels, i"
         )
+
+
+def _tree(node: Node | Token | None) -> Node | None:
+    return node if isinstance(node, Tree) else None
 
 
 def _only(node: Node) -> Node:
     """Return what is in brackets and chains of one."""
-    while node.data in ("comparison", "arithmetic", "power") and (
-        len(node.children) == 1 or (node.data == "power" and node.children[1] is None)
+    while node.data in ("sets", "comparison", "arithmetic", "power") and (
+        len(node.children) == 1 or (node.data == "power" and node.children[2] is None)
     ):
         node = child(node, 0)
     return node

@@ -18,7 +18,7 @@ Node = Tree[Token]
 QUERY_MAX_CHARACTERS = 20_000
 # Each becomes a SELECT around the one before.
 STAGES_MAX = 40
-DEPTH_MAX = 150
+DEPTH_MAX = 220
 _UNITS_NS = {
     "ns": 1, "us": 1000, "µs": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
     "d": 86_400 * 10**9, "w": 604_800 * 10**9, "y": 31_536_000 * 10**9,

@@ -16,6 +16,7 @@ from lark import Token, Tree
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.logs.compiling import checked_regex
 from quarterdeck.logs.logql.parsing import Node, bytes_of, child, duration_ns, string
+from quarterdeck.telemetry.promql import plan
 
 _COLUMNS = {
     "service_name": "service", "service": "service", "host": "host", "host_name": "host", "level": "level",
@@ -45,19 +46,11 @@ _COLOURS = r"\x1b\[[0-9;]*[A-Za-z]"
 _JSON_DEPTH = 3
 
 
-class Parameters:
+class Parameters(plan.Parameters):
     """Values of a statement; calling it gives a value its place."""
 
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
     def __call__(self, kind: str, value: Any) -> str:
-        name = f"l{len(self.values) + 1}"
-        self.values[name] = value
-        return f"{{{name}:{kind}}}"
-
-    def text(self, value: str) -> str:
-        return self("String", value)
+        return self.add(value, kind)
 
 
 class Pipeline:

@@ -174,10 +174,11 @@ def rows_of(statement: str, where: Evaluation, limits: Limits) -> list[tuple[Any
     try:
         return client.query(statement, where.parameters.values, options=limits.options())
     except DatabaseError as error:
-        raise _failure(error) from error
+        raise failure_of(error) from error
 
 
-def _failure(error: DatabaseError) -> Exception:
+def failure_of(error: DatabaseError) -> Exception:
+    """Return what the statement itself refused as ExecutionFailed; anything else is as it was."""
     if getattr(error, "code", None) != _THROWN:
         return error
     said = client.said(error)

@@ -14,8 +14,6 @@ from quarterdeck.telemetry.promql.plan import Evaluation, Scalar, Text, Vector, 
 from quarterdeck.telemetry.promql.selecting import instant
 
 Lowered = Vector | Scalar | Text
-# 16 additions of vectors, which take the engine seconds to plan; 24 take it half a minute.
-JOINED_MAX = 32
 
 
 def lower(node: Any, where: Evaluation) -> Lowered:
@@ -39,22 +37,10 @@ def _binary(node: ast.BinaryExpr, where: Evaluation) -> Lowered:
     if isinstance(left, Scalar) and isinstance(right, Scalar):
         return combined(lambda a, b: operators.number(operator, a, b), left, right)
     if isinstance(left, Vector) and isinstance(right, Vector):
-        _count(operator, where)
-        if operator in operators.SETS:
-            return matching.set_operation(operator, left, right, node.modifier, where)
-        return matching.operation(operator, left, right, node.modifier, where)
+        matching.count(operator, where.parameters)
+        apply = matching.set_operation if operator in operators.SETS else matching.operation
+        return apply(operator, left, right, node.modifier, where.parameters, where.grid.points)
     return _with_scalar(operator, left, right, node.modifier)
-
-
-def _count(operator: str, where: Evaluation) -> None:
-    """Bound what the engine has to plan: its time for joins in one another doubles with every few more."""
-    where.parameters.joined += 1 if operator in operators.SETS else 2
-    if where.parameters.joined > JOINED_MAX:
-        raise BadExpression(
-            _("the query has too many operators between vectors"),
-            hint=_("aggregate the series with one selector, such as {__name__=~...}, instead of adding them up"),
-            field="query",
-        )
 
 
 def _with_scalar(operator: str, left: Lowered, right: Lowered, modifier: Any) -> Vector:

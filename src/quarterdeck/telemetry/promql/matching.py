@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from promql_parser import LabelModifierType, VectorMatchCardinality
 
-from quarterdeck.telemetry.promql.operators import ARITHMETIC, value_or_nothing
-from quarterdeck.telemetry.promql.plan import Evaluation, Parameters, Vector, number, unique
+from quarterdeck.telemetry.promql.errors import BadExpression
+from quarterdeck.telemetry.promql.operators import ARITHMETIC, SETS, value_or_nothing
+from quarterdeck.telemetry.promql.plan import Parameters, Vector, number, unique
 
+# 16 additions of vectors, which take the engine seconds to plan; 24 take it half a minute.
+JOINED_MAX = 32
 _DUPLICATES = (
     "found duplicate series for the match group on the {side} hand-side of the operation;"
     "many-to-many matching not allowed: matching labels must be unique on one side"
@@ -35,12 +39,26 @@ def _signed(vector: Vector, signature: str) -> str:
     return f"SELECT {signature} AS sig, labels, dropped, vs FROM ({vector.sql})"
 
 
-def set_operation(operator: str, left: Vector, right: Vector, modifier: Any, where: Evaluation) -> Vector:
-    signature = _signature(modifier, where.parameters)
+def count(operator: str, parameters: Parameters) -> None:
+    """Bound what the engine has to plan: its time for joins in one another doubles with every few more."""
+    parameters.joined += 1 if operator in SETS else 2
+    if parameters.joined > JOINED_MAX:
+        raise BadExpression(
+            _("the query has too many operators between vectors"),
+            hint=_("aggregate the series with one selector, such as {__name__=~...}, instead of adding them up"),
+            field="query",
+        )
+
+
+def set_operation(
+    operator: str, left: Vector, right: Vector, modifier: Any, parameters: Parameters, points: int
+) -> Vector:
+    """Apply `and`, `or` or `unless`; `modifier` is the parser's, or None."""
+    signature = _signature(modifier, parameters)
     if operator == "or":
         return _either(left, right, signature)
     counted = f"SELECT sig, countForEach(vs) AS counts FROM ({_signed(right, signature)}) GROUP BY sig"
-    none = f"arrayWithConstant({where.grid.points}, toUInt64(0))"
+    none = f"arrayWithConstant({points}, toUInt64(0))"
     counts = f"if(empty(r.counts), {none}, r.counts)"
     held = "c > 0" if operator == "and" else "c = 0"
     join = "INNER" if operator == "and" else "LEFT"
@@ -64,20 +82,20 @@ def _either(left: Vector, right: Vector, signature: str) -> Vector:
     )
 
 
-def operation(operator: str, left: Vector, right: Vector, modifier: Any, where: Evaluation) -> Vector:
+def operation(operator: str, left: Vector, right: Vector, modifier: Any, parameters: Parameters, points: int) -> Vector:
     """Apply an arithmetic or comparison operator to the series that meet."""
     card = modifier.card if modifier is not None else VectorMatchCardinality.OneToOne
     is_bool = modifier is not None and modifier.return_bool
     is_right_many = card == VectorMatchCardinality.OneToMany
     many, one = (right, left) if is_right_many else (left, right)
-    signature = _signature(modifier, where.parameters)
+    signature = _signature(modifier, parameters)
     a, b = ("o", "m") if is_right_many else ("m", "o")
     a, b = f"assumeNotNull({a})", f"assumeNotNull({b})"
     value = value_or_nothing(operator, a, b, is_bool=is_bool, kept=a)
-    labels = _result_labels(modifier, card, where.parameters)
+    labels = _result_labels(modifier, card, parameters)
     drops = "toUInt8(1)" if operator in ARITHMETIC or is_bool else "m.dropped"
     many_sql, one_sql = _signed(many, signature), _one_side(one, signature, "left" if is_right_many else "right")
-    kind, many_vs, one_vs = _filled(modifier, is_right_many, where)
+    kind, many_vs, one_vs = _filled(modifier, is_right_many, points)
     met = (
         f"SELECT m.sig AS sig, {labels} AS labels, {drops} AS dropped,"
         f" CAST(arrayMap((m, o) -> if(isNull(m) OR isNull(o), NULL, {value}), {many_vs}, {one_vs}),"
@@ -86,12 +104,12 @@ def operation(operator: str, left: Vector, right: Vector, modifier: Any, where: 
     return unique(_single(met, card))
 
 
-def _filled(modifier: Any, is_right_many: bool, where: Evaluation) -> tuple[str, str, str]:
+def _filled(modifier: Any, is_right_many: bool, points: int) -> tuple[str, str, str]:
     """Return the kind of the join and the values of both sides; `fill` puts a value where a side has none."""
     fills = modifier.fill_values if modifier is not None else None
     pair = (fills.lhs, fills.rhs) if fills is not None else (None, None)
     many, one = (pair[1], pair[0]) if is_right_many else pair
-    none = f"CAST(arrayWithConstant({where.grid.points}, NULL), 'Array(Nullable(Float64))')"
+    none = f"CAST(arrayWithConstant({points}, NULL), 'Array(Nullable(Float64))')"
     sides = []
     for name, value in (("m", many), ("o", one)):
         vs = f"if(empty({name}.vs), {none}, {name}.vs)"

@@ -82,12 +82,13 @@ class Parameters:
     joined: int = 0
 
     def text(self, value: str) -> str:
-        return self._add(value, "String")
+        return self.add(value, "String")
 
     def texts(self, values: list[str]) -> str:
-        return self._add(values, "Array(String)")
+        return self.add(values, "Array(String)")
 
-    def _add(self, value: Any, type_name: str) -> str:
+    def add(self, value: Any, type_name: str) -> str:
+        """Return the place of a value of the engine's type."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"{{{name}:{type_name}}}"
