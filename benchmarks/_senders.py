@@ -147,6 +147,31 @@ def _attributes(route: str, number: int, dice: random.Random) -> Iterator[tuple[
     yield "code.function.name", f"handle_{route.strip('/{}') or 'root'}"
 
 
+def otlp_metrics(count: int, in_request: int = 1000) -> Load:
+    """Return points of one service's gauges and counters, one point of each series in a request."""
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+    dice = random.Random(13)
+    bodies = []
+    now = time.time_ns()
+    for start in range(0, count, in_request):
+        request = ExportMetricsServiceRequest()
+        one = request.resource_metrics.add()
+        for key, text in (("service.name", f"service-{start % 3}"), ("host.name", "host-0")):
+            attribute = one.resource.attributes.add()
+            attribute.key, attribute.value.string_value = key, text
+        metrics = one.scope_metrics.add().metrics
+        for number in range(in_request):
+            metric = metrics.add()
+            metric.name, metric.unit = f"process.figure{number % 12}", "By"
+            point = metric.gauge.data_points.add()
+            point.time_unix_nano, point.as_double = now + start * 10**6, dice.random() * 1e6
+            attribute = point.attributes.add()
+            attribute.key, attribute.value.string_value = "state", f"s{number // 12}"
+        bodies.append(request.SerializeToString())
+    return Load("OTLP metrics", "/v1/metrics", bodies, count, {"Content-Type": "application/x-protobuf"})
+
+
 def zipkin_spans(count: int, in_request: int = 1000) -> Load:
     dice = random.Random(9)
     bodies = []
