@@ -31,6 +31,7 @@ class Road:
             **{name: value for name, value in os.environ.items() if not name.startswith("QD_")},
             **dict.fromkeys(PORT_SETTINGS, "off"),
             "QD_DATA": str(data),
+            "QD_INTAKE_GATHER_MS": "250",
             "QD_INTAKE_HTTP": f"127.0.0.1:{self.port}",
             **(environment or {}),
         }

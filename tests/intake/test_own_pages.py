@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.lab.parts import wait_until
 
 from quarterdeck.intake.counters import Counters
 from quarterdeck.intake.gate import Busy, Gate
@@ -51,7 +52,9 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     spool = Spool(tmp_path / "spool", 1 << 20, lambda entry: True)
     counters = Counters(tmp_path / "counters.json")
-    found = Desk(OwnPages("right", lambda: {"rows": []}, spool, counters).pages(), spool, counters)
+    found = Desk(
+        OwnPages("right", lambda: {"rows": []}, spool, counters, lambda known, seconds: 3).pages(), spool, counters
+    )
     dead.bury(found.directory, NAME, ENTRY, "cannot be read")
     yield found
     spool.close()
@@ -63,6 +66,19 @@ def test_a_stranger_is_refused_every_page(desk: Desk, password: str) -> None:
         for method in ("GET", "POST"):
             assert desk.ask(method, path, {"names": [NAME]}, password=password, name=NAME)[0] == 401
     assert dead.letter(desk.directory, NAME) is not None
+
+
+def test_who_asks_for_what_was_stored_makes_the_spool_hurry(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", 1 << 20, lambda entry: True, gather_seconds=60)
+    pages = OwnPages(
+        "right", dict, spool, Counters(tmp_path / "counters.json"), lambda known, seconds: known + 1
+    ).pages()
+    desk = Desk(pages, spool, Counters(tmp_path / "counters.json"))
+    spool.append([ENTRY]).result(5)
+    assert desk.ask("GET", "/intake/stored", known="41") == (200, {"stored": 42})
+    assert desk.ask("GET", "/intake/stored", known="x") == (200, {"stored": 0})
+    wait_until(spool.sealed, "a segment that did not wait for a minute")
+    spool.close()
 
 
 def test_a_letter_is_listed_and_shown_as_it_came(desk: Desk) -> None:

@@ -62,6 +62,19 @@ def test_a_segment_is_sealed_after_a_while(spool: Spool) -> None:
     assert spool.used_bytes == 0
 
 
+def test_it_gathers_longer_when_told_so_but_not_while_somebody_waits(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1 << 20, lambda _entry: False, gather_seconds=60)
+    spool.append([_entry(b"one")]).result(10)
+    time.sleep(1.0)
+    assert spool.sealed() == []
+    began = time.monotonic()
+    spool.hurry(5)
+    while not spool.sealed() and time.monotonic() - began < 5:
+        spool.wait(0.05)
+    assert len(spool.sealed()) == 1
+    spool.close()
+
+
 def test_it_keeps_growing_while_the_loader_is_busy(tmp_path: Path) -> None:
     spool = _spool(tmp_path)
     spool.wait_while(lambda: True)

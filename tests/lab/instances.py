@@ -41,6 +41,8 @@ class Instance:
             "QD_INTAKE_HTTP": f"127.0.0.1:{free_port()}",
             # Well-known ports are the machine's, and of one instance: a test names those that it needs.
             **dict.fromkeys(PORT_SETTINGS, "off"),
+            # Tests wait for what they send; one of its own looks at how much is gathered.
+            "QD_INTAKE_GATHER_MS": "250",
             "QD_DATA": str(data),
             **(environment or {}),
         }

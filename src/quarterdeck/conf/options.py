@@ -199,6 +199,14 @@ OPTIONS: tuple[Option, ...] = (
         "intake_content_max_mb", 128, "Largest body of one request to the intake, decompressed.", _whole(1, 1024), "MB"
     ),
     Option(
+        "intake_gather_ms",
+        2250,
+        "How long the intake gathers what comes in before the telemetry engine stores it, which costs the engine less;"
+        " while somebody follows lines live it waits for a tenth of a second only.",
+        _whole(50, 30_000),
+        "ms",
+    ),
+    Option(
         "spool_max_mb",
         4096,
         "How much may wait for the telemetry engine before senders are held back.",

@@ -78,6 +78,8 @@ class Loader:
         self._loaded: set[Path] = set()
         self._heavy: Counter[str] = Counter()
         self.problem = ""
+        self._news = threading.Condition()
+        self._stored = 0
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="load")
         self._segments = ThreadPoolExecutor(_SEGMENTS, thread_name_prefix="segment")
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -93,11 +95,24 @@ class Loader:
     def close(self) -> None:
         """Stop after the segments that are being loaded; what is left waits for the next start."""
         self._stop.set()
+        with self._news:
+            self._news.notify_all()
         self._thread.join()
         self._segments.shutdown()
         self._pool.shutdown()
         self._collect()
         self._counters.save()
+
+    def wait_for_more(self, known: int, seconds: float) -> int:
+        """Return how many inserts were stored since the start: once that is not `known`, at last after `seconds`."""
+        with self._news:
+            self._news.wait_for(lambda: self._stored != known or self._stop.is_set(), seconds)
+            return self._stored
+
+    def _tell(self) -> None:
+        with self._news:
+            self._stored += 1
+            self._news.notify_all()
 
     def _run(self) -> None:
         self._prepare()
@@ -215,6 +230,7 @@ class Loader:
         if token not in group.splits:
             try:
                 load([entry.frame for entry in entries], group.origin, token, group.rules)
+                self._tell()
                 return []
             except (NotReadable, client.TooHeavy) as error:
                 if len(entries) == 1:

@@ -1,6 +1,7 @@
 """What the other processes of the instance ask of the intake, with the instance's own key: its state, its dead letters.
 
 GET  /intake/status
+GET  /intake/stored?known=N            {"stored": M} once that is not N; while somebody asks nothing is gathered long
 GET  /intake/dead                      {"letters": [...]}
 GET  /intake/dead/letter?name=...      one letter with the beginning of its content
 POST /intake/dead/retry                {"names": [...]}  ->  {"done": [...], "missing": [...]}
@@ -29,6 +30,11 @@ _JSON = "application/json"
 _CONTENT_MAX_BYTES = 64 << 10
 _NAMES_MAX = 1000
 _DURABLE_SECONDS = 30
+# So long an answer of `stored` may take, and so much longer is whoever asks taken to be waiting: he asks again.
+_NEWS_SECONDS = 2
+_STAYS_SECONDS = 2
+# Each holds a thread of those that look at what senders send; others get their answer at once.
+_WAITING_MAX = 2
 
 Page = Callable[[Request], Answer]
 
@@ -44,18 +50,28 @@ def _answer(body: Any, status: int = 200) -> Answer:
 class OwnPages:
     """`status` gives the state; `password` is the instance's engine key."""
 
-    def __init__(self, password: str, status: Callable[[], dict[str, Any]], spool: Spool, counters: Counters) -> None:
+    def __init__(
+        self,
+        password: str,
+        status: Callable[[], dict[str, Any]],
+        spool: Spool,
+        counters: Counters,
+        stored: Callable[[int, float], int],
+    ) -> None:
         self._password = password.encode()
         self._status = status
+        self._stored = stored
         self._spool = spool
         self._counters = counters
         self._directory = spool.directory / "dead"
+        self._places = threading.Semaphore(_WAITING_MAX)
         # A letter that two people retry at once is loaded once.
         self._lock = threading.Lock()
 
     def pages(self) -> Mapping[str, Page]:
         return {
             "/intake/status": self._guarded("GET", lambda request: _answer(self._status())),
+            "/intake/stored": self._guarded("GET", self._news),
             "/intake/dead": self._guarded("GET", self._list),
             "/intake/dead/letter": self._guarded("GET", self._show),
             "/intake/dead/retry": self._guarded("POST", lambda request: self._each(request, self._retry)),
@@ -72,6 +88,17 @@ class OwnPages:
             return page(request)
 
         return guarded
+
+    def _news(self, request: Request) -> Answer:
+        known = request.query.get("known", "")
+        self._spool.hurry(_NEWS_SECONDS + _STAYS_SECONDS)
+        has_place = self._places.acquire(blocking=False)
+        try:
+            stored = self._stored(int(known) if known.isdecimal() else -1, _NEWS_SECONDS if has_place else 0)
+        finally:
+            if has_place:
+                self._places.release()
+        return _answer({"stored": stored})
 
     def _list(self, request: Request) -> Answer:
         return _answer({"letters": [_facts(letter) for letter in dead.letters(self._directory)]})

@@ -72,12 +72,15 @@ class Intake:
     def __init__(self, data: Path, settings: Mapping[str, Any]) -> None:
         self._rules: list[Rule] = []
         directory = data / "spool"
-        self.spool = Spool(directory, int(settings["spool_max_mb"]) << 20, _is_repeatable)
+        gather_seconds = int(settings["intake_gather_ms"]) / 1000
+        self.spool = Spool(
+            directory, int(settings["spool_max_mb"]) << 20, _is_repeatable, gather_seconds=gather_seconds
+        )
         self.counters = Counters(directory / "counters.json")
         self.keyring = Keyring(_read_keys, is_loopback_open=bool(settings["intake_loopback_open"]))
         self.gate = Gate(self.spool, self.keyring, self.counters)
         self.loader = Loader(self.spool, self.counters, self.keyring.labels_of, lambda: self._rules)
-        own = OwnPages(instance_key(data, "engine"), self._status, self.spool, self.counters)
+        own = OwnPages(instance_key(data, "engine"), self._status, self.spool, self.counters, self.loader.wait_for_more)
         receivers = loading.receivers()
         self.states = States(receivers, self.gate, directory / "state")
         self.application = Application(

@@ -14,13 +14,15 @@ from quarterdeck.core.streams import in_thread
 from quarterdeck.logs.limits import ask
 from quarterdeck.logs.parsing import NO_FIELDS
 from quarterdeck.logs.searching import COLUMNS, Line, Search, line_of, ns_of, selected, within
+from quarterdeck.telemetry.arrivals import arrivals
 from quarterdeck.telemetry.conditions import Names
 
 # What is late by more than this does not show up in a live tail; a search finds it.
 LATE_SECONDS = 3600
 # A line is in the table some seconds after it was received at the latest, also when the engine was busy.
 _OVERLAP_SECONDS = 30
-_POLL_SECONDS = 0.4
+# The engine is asked no more often than that when lines never stop to come.
+_PAUSE_SECONDS = 0.25
 _ROWS_MAX = 1000
 _KNOWN_MAX = 100_000
 _ARRIVED = f"""
@@ -71,10 +73,12 @@ async def follow(actor: Actor, query: str, selector: str = "") -> AsyncIterator[
     Raises Denied, BadQuery, TooHeavy, Unavailable.
     """
     tail = await in_thread(Tail, actor, query, selector)
-    while True:
-        try:
-            yield await in_thread(tail.poll)
-        except TooMany:
-            # Others of the person's searches run: the next turn has the same lines.
-            yield []
-        await asyncio.sleep(_POLL_SECONDS)
+    async with arrivals.followed() as news:
+        while True:
+            try:
+                yield await in_thread(tail.poll)
+            except TooMany:
+                # Others of the person's searches run: the next turn has the same lines.
+                yield []
+            await asyncio.sleep(_PAUSE_SECONDS)
+            await news.wait()

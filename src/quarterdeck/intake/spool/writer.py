@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 SEGMENT_BYTES = 48 << 20
 # A quiet segment is sealed after this long; while the loader is busy it goes on growing.
 SEGMENT_SECONDS = 0.5
+# The same while somebody waits for what comes in.
+_HURRIED_SECONDS = 0.1
+# How soon a segment is looked at again that is due while the loader is busy.
+_BUSY_SECONDS = 0.05
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 # The kernel takes at most 1024 pieces in one call.
 _PIECES = 512
@@ -57,6 +61,8 @@ class Spool:
         max_bytes: int,
         is_repeatable: Callable[[Entry], bool],
         note: Callable[[Sequence[Entry], SpoolFull | None], None] = lambda entries, failure: None,
+        *,
+        gather_seconds: float = SEGMENT_SECONDS,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.directory = directory
@@ -75,6 +81,8 @@ class Spool:
         self._is_torn = False
         self._opened_at = 0.0
         self._busy: Callable[[], bool] = lambda: False
+        self._gather_seconds = gather_seconds
+        self._hurried_until = 0.0
         self.repeated = 0
         self._lock = _locked(directory)
         self._numbers = self._recover()
@@ -84,6 +92,12 @@ class Spool:
     def wait_while(self, busy: Callable[[], bool]) -> None:
         """Let the open segment grow while `busy()`: larger inserts cost the engine less for each record."""
         self._busy = busy
+
+    def hurry(self, seconds: float) -> None:
+        """Gather only for a moment within the next `seconds`: somebody waits for what comes in."""
+        with self._condition:
+            self._hurried_until = max(self._hurried_until, time.monotonic() + seconds)
+            self._condition.notify_all()
 
     # What a predecessor left.
 
@@ -182,7 +196,7 @@ class Spool:
         while True:
             with self._condition:
                 if not self._waiting and not self._is_closing:
-                    self._condition.wait(SEGMENT_SECONDS / 2)
+                    self._condition.wait(self._pause())
                 batch, self._waiting = self._waiting, []
                 closing = self._is_closing and not batch
             if batch:
@@ -259,9 +273,19 @@ class Spool:
         self._opened_at = time.monotonic()
 
     def _is_due(self) -> bool:
-        if self._size >= SEGMENT_BYTES:
-            return True
-        return time.monotonic() - self._opened_at >= SEGMENT_SECONDS and not self._busy()
+        return self._size >= SEGMENT_BYTES or (self._left_seconds() <= 0 and not self._busy())
+
+    def _left_seconds(self) -> float:
+        """How long the open segment goes on gathering."""
+        now = time.monotonic()
+        wanted = min(self._gather_seconds, _HURRIED_SECONDS) if now < self._hurried_until else self._gather_seconds
+        return self._opened_at + wanted - now
+
+    def _pause(self) -> float:
+        """How long the writing thread may sleep: until the open segment is due, a little while the loader is busy."""
+        if self._file < 0:
+            return SEGMENT_SECONDS
+        return min(max(self._left_seconds(), _BUSY_SECONDS), SEGMENT_SECONDS)
 
     def _seal(self) -> None:
         """Hand the open segment to the loader. Where the disk refuses it stays open, and is sealed later."""

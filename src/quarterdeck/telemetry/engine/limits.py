@@ -57,6 +57,10 @@ class Limits:
             "max_threads": max(2, os.cpu_count() or 2),
             "max_execution_time": self.query_seconds,
             "session_timezone": "UTC",
+            # Two timers for each thread of each query, whose samples nobody keeps.
+            "query_profiler_real_time_period_ns": 0,
+            "query_profiler_cpu_time_period_ns": 0,
+            "log_processors_profiles": 0,
             # The engine's metadata (CREATE, ALTER) is synced to disk; the tables ask for the same for their data.
             "fsync_metadata": 1,
         }

@@ -106,9 +106,10 @@ _UNIT = (
 )
 _BASE = "replaceRegexpAll(metric.name, '[^a-zA-Z0-9_:]', '_')"
 _IS_COUNT = "length(metric.sum.data_points) > 0"
+# Of `plain` and `unit`, each made once: what is written out four times is planned four times.
 _NAME = (
-    f"concat({_BASE}, if({_UNIT} = '' OR endsWith({_BASE}, {_UNIT}) OR ({_UNIT} = 'ratio' AND {_IS_COUNT})"
-    f" OR endsWith({_BASE}, '_total'), '', concat('_', {_UNIT})))"
+    f"concat(plain, if(unit = '' OR endsWith(plain, unit) OR (unit = 'ratio' AND {_IS_COUNT})"
+    " OR endsWith(plain, '_total'), '', concat('_', unit)))"
 )
 _SAFE = "mapFromArrays(arrayMap(k -> replaceRegexpAll(k, '[^a-zA-Z0-9_]', '_'), mapKeys(m)), mapValues(m))"
 _JOB = "if(resource['service.namespace'] != '', concat(resource['service.namespace'], '/', service), service)"
@@ -128,9 +129,12 @@ METRICS = Stream(
         [toDateTime64(fromUnixTimestamp64Nano(toInt64(point.at), 'UTC'), 3, 'UTC')] AS timestamps,
         [point.value] AS values
     FROM (
-        SELECT * EXCEPT metric, {_NAME} AS base, arrayJoin({_ALL_POINTS}) AS point
-        FROM (SELECT * EXCEPT scope, arrayJoin(scope.metrics) AS metric
-            FROM ({resources("resource_metrics", "scope_metrics")}))
+        SELECT * EXCEPT (metric, plain, unit), {_NAME} AS base, arrayJoin({_ALL_POINTS}) AS point
+        FROM (
+            SELECT *, {_BASE} AS plain, {_UNIT} AS unit
+            FROM (SELECT * EXCEPT scope, arrayJoin(scope.metrics) AS metric
+                FROM ({resources("resource_metrics", "scope_metrics")}))
+        )
     )""",
     delimiter="varint",
     proto=proto("metrics"),
