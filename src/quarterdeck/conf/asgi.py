@@ -8,5 +8,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "quarterdeck.conf.settings")
 from django.core.asgi import get_asgi_application
 
 from quarterdeck.api.bodies import BodyLimit
+from quarterdeck.api.leaving import StopsQueries
 
-application = BodyLimit(get_asgi_application())
+application = StopsQueries(BodyLimit(get_asgi_application()))

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.asking import marked
 from quarterdeck.telemetry.conditions import Sql
 from quarterdeck.telemetry.turns import caller_of, turns
 
@@ -18,13 +19,17 @@ GROUPS_MAX = 200_000
 
 
 def options(**more: Any) -> dict[str, Any]:
-    """Return the engine's limits for one question. It answers with TooHeavy when it needs more."""
+    """Return the engine's limits for one question. It answers with TooHeavy when it needs more.
+
+    Raises TooMany in a request whose sender has left.
+    """
     memory = int(settings.QD["engine_memory_mb"]) << 20
     return {
         "max_execution_time": SECONDS_MAX,
         "timeout_overflow_mode": "throw",
         "max_memory_usage": max(96 << 20, memory // 4),
         "cancel_http_readonly_queries_on_client_close": 1,
+        **marked(),
         **more,
     }
 

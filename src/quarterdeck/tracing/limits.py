@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from quarterdeck.telemetry.asking import marked
+
 SECONDS_MAX = 10
 _STATEMENT_MAX_BYTES = 8 << 20
 
@@ -17,4 +19,5 @@ def options() -> dict[str, Any]:
         "timeout_overflow_mode": "throw",
         "max_memory_usage": max(96 << 20, (int(settings.QD["engine_memory_mb"]) << 20) // 3),
         "max_query_size": _STATEMENT_MAX_BYTES,
+        **marked(),
     }
