@@ -185,8 +185,10 @@ def main() -> None:
     os.environ["QD_DATA"] = str(data)
     os.environ["DJANGO_SETTINGS_MODULE"] = "quarterdeck.conf.settings"
     import django
+    from django.core.management import call_command
 
     django.setup()
+    call_command("migrate", verbosity=0)
     engine = start_engine(data)
     try:
         run(data, engine, max(chosen.hosts, HOST + 1), chosen.series)

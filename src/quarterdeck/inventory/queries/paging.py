@@ -117,10 +117,9 @@ def _first(queryset: QuerySet[Item], order: Sequence[str], behind: Q, count: int
         # Where the list is in order of another table, a merge would walk through all items before the page.
         with planned_without(*(["enable_mergejoin", "enable_hashjoin"] if "__" in order[0] else [])):
             return list(found[:count])
-    for walk in _walks(queryset, order, behind):
-        rows = _near(queryset, walk, count)
-        if rows is not None:
-            return rows
+    rows = _near(queryset, list(_walks(queryset, order, behind)), count)
+    if rows is not None:
+        return rows
     # Machine code for one run takes longer to make than to use; words are looked up at once, not row by row.
     with planned_without("jit", *(["enable_nestloop"] if _has(queryset.query.where, RawSQL) else [])):
         ids = list(found.order_by(*map(_computed, order)).values_list("pk", flat=True)[:count])
@@ -158,18 +157,32 @@ def _demanded(where: WhereNode) -> Iterator[dict[str, str]]:
                 yield value
 
 
-def _near(queryset: QuerySet[Item], walk: Any, count: int) -> list[Item] | None:
-    """Return the first `count` rows if they are among the next few of the walk, or all that there are if it ends
-    there; it looks further where some of them are."""
-    look = _NEAR
-    while look <= _FAR:
-        ids = list(walk[:look])
-        with planned_without("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
-            rows = list(queryset.filter(pk__in=ids)[:count])
-        if len(rows) == count or len(ids) < look:
+def _near(queryset: QuerySet[Item], walks: Sequence[Any], count: int) -> list[Item] | None:
+    """Return the first `count` rows if they are among the next few of a walk, or all that there are if it ends there.
+    None of them having enough, it goes on with the one that had most."""
+    most = (0, 0)
+    for number, walk in enumerate(walks):
+        rows = _among(queryset, walk, _NEAR, count)
+        if len(rows) == count or _ends(walk, _NEAR):
             return rows
-        look = look * count * 2 // len(rows) if rows else _FAR + 1
-    return None
+        most = max(most, (len(rows), -number))
+    found, number = most
+    look = _NEAR * count * 2 // found if found else _FAR + 1
+    if look > _FAR:
+        return None
+    rows = _among(queryset, walks[-number], look, count)
+    return rows if len(rows) == count or _ends(walks[-number], look) else None
+
+
+def _among(queryset: QuerySet[Item], walk: Any, look: int, count: int) -> list[Item]:
+    """Return the first `count` rows among the first `look` of a walk."""
+    with planned_without("jit", "enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+        return list(queryset.filter(pk__in=walk[:look])[:count])
+
+
+def _ends(walk: Any, look: int) -> bool:
+    """Whether a walk has fewer rows than were looked at."""
+    return not list(walk[look - 1 : look])
 
 
 def _computed(name: str) -> Any:

@@ -74,6 +74,7 @@ def _next(buffer: bytes, at: int) -> tuple[int, int, int]:
         return (begin, end, end) if end <= len(buffer) else (begin, -1, at)
     if _COUNT_BEGINS.match(buffer, at):
         return at, -1, at
-    newline, nul = buffer.find(b"\n", at), buffer.find(b"\0", at)
-    end = newline if nul < 0 else nul if newline < 0 else min(newline, nul)
+    newline = buffer.find(b"\n", at)
+    nul = buffer.find(b"\0", at, newline if newline >= 0 else len(buffer))
+    end = nul if nul >= 0 else newline
     return at, end, end + 1
