@@ -16,6 +16,7 @@ from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.errors import BadInput, Denied
 from quarterdeck.core.streams import gzipped, in_background
+from quarterdeck.logs import exporting
 from quarterdeck.logs.exporting import export
 from quarterdeck.logs.queries import Tail
 
@@ -41,6 +42,22 @@ def test_lines_are_exported_whole_and_in_order(stranger: Actor) -> None:
         export(SYSTEM, hour(), "xlsx")
     with pytest.raises(Denied):
         export(stranger, hour())
+
+
+def test_an_export_is_in_order_over_all_its_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Many at one moment, which no slice divides, and others minutes apart.
+    moment = ago(minutes=7)
+    load(
+        *[line(f"same {number}", moment) for number in range(40)],
+        *[line(f"{number}", ago(seconds=30 + 40 * number)) for number in range(60)],
+    )
+    whole = [json.loads(one)["ts"] for one in b"".join(export(SYSTEM, hour())).splitlines()]
+    assert len(whole) == 100
+    monkeypatch.setattr(exporting, "_SLICE_ROWS", 7)
+    sliced = [json.loads(one)["ts"] for one in b"".join(export(SYSTEM, hour())).splitlines()]
+    assert sliced == whole == sorted(whole, reverse=True)
+    assert [json.loads(one)["ts"] for one in b"".join(export(SYSTEM, hour(), rows=25)).splitlines()] == whole[:25]
+    assert b"".join(export(SYSTEM, hour(), "csv")).count(b"\nts,") == 0
 
 
 def test_a_large_export_comes_in_blocks() -> None:
