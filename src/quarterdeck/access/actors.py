@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from uuid import uuid4
 
@@ -15,14 +18,21 @@ from quarterdeck.audit.actor import ANONYMOUS, Actor, ActorKind
 from quarterdeck.core.errors import Unauthenticated
 
 _REFUSAL_IS_NOTED_EVERY_SECONDS = 60
+BEARER = ("bearer",)
+# Where other products' clients ask: promtool and many data sources only send a token as the password of HTTP Basic.
+# Browsers send that by themselves, so that it is taken only where nothing is written.
+WITH_BASIC = (*BEARER, "basic")
+# As Elasticsearch's clients send it: the token itself, or `base64(id:token)`.
+WITH_API_KEY = (*WITH_BASIC, "apikey")
 
 
-def actor_of(request: HttpRequest) -> Actor:
+def actor_of(request: HttpRequest, schemes: Collection[str] = BEARER) -> Actor:
     """Return the token's actor, the signed-in person or ANONYMOUS, with the request's address and id.
 
-    Raises Unauthenticated when a bearer token is sent that is unknown, expired or revoked: never taken for nobody.
+    `schemes` are the ways in which a token may be sent here; what is sent in another way is no token of ours.
+    Raises Unauthenticated when a token is sent that is unknown, expired or revoked: never taken for nobody.
     """
-    actor = _known(request)
+    actor = _known(request, schemes)
     return replace(
         actor,
         source_ip=request.META.get("REMOTE_ADDR", ""),
@@ -44,17 +54,33 @@ def visitor(request: HttpRequest | None, user: User | None, auth_method: str = "
     )
 
 
-def _known(request: HttpRequest) -> Actor:
+def _known(request: HttpRequest, schemes: Collection[str]) -> Actor:
     scheme, _space, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in schemes:
         try:
-            return authenticate_token(value.strip())
+            return authenticate_token(_TOKENS[scheme.lower()](value.strip()))
         except Unauthenticated as error:
             _record_refusal(request, error)
             raise
     if request.user.is_authenticated:
         return Actor(ActorKind.USER, request.user.get_username(), str(request.user.pk), auth_method="session")
     return ANONYMOUS
+
+
+def _behind_colon(encoded: str) -> str:
+    """Return `token` of `base64(name:token)`, "" for what is something else."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+# How the token stands in what is sent.
+_TOKENS: dict[str, Callable[[str], str]] = {
+    "bearer": lambda value: value,
+    "basic": _behind_colon,
+    "apikey": lambda value: _behind_colon(value) or value,
+}
 
 
 def _record_refusal(request: HttpRequest, error: Unauthenticated) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.utils.translation import gettext as _
 from ninja.security import APIKeyCookie, HttpBearer
 from ninja.utils import check_csrf
 
-from quarterdeck.access.actors import actor_of
+from quarterdeck.access.actors import BEARER, actor_of
 from quarterdeck.api import limits
 from quarterdeck.api.problems import TOKEN_HINT
 from quarterdeck.audit.actor import Actor, ActorKind
@@ -22,15 +23,16 @@ def caller_key(actor: Actor) -> str:
     return f"{actor.kind}:{actor.id or actor.name}"
 
 
-def identify(request: HttpRequest) -> Actor:
+def identify(request: HttpRequest, schemes: Collection[str] = BEARER) -> Actor:
     """Return the actor of `request`, known and within its rate; asked again it answers from memory.
 
+    `schemes` are the ways in which a token may be sent, see `access.actors`.
     Raises Unauthenticated, Denied (no CSRF token on a session's write) or TooMany.
     """
     known: Actor | None = getattr(request, "actor", None)
     if known is not None:
         return known
-    actor: Actor = actor_of(request)
+    actor: Actor = actor_of(request, schemes)
     if actor.kind is ActorKind.ANONYMOUS:
         raise Unauthenticated(_("sign in or send a token"), hint=TOKEN_HINT)
     if actor.kind is ActorKind.USER and check_csrf(request) is not None:

@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 
+from quarterdeck.access.actors import WITH_API_KEY
+from quarterdeck.api.auth import identify
 from quarterdeck.api.elasticsearch import asked
 from quarterdeck.api.elasticsearch.answers import answer, failure, problem
-from quarterdeck.api.elasticsearch.callers import identify
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError
 from quarterdeck.logs.elastic import mapping, searching
@@ -32,7 +33,7 @@ def _view(make: Answer) -> Callable[..., HttpResponse]:
     @wraps(make)
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         try:
-            actor = identify(request)
+            actor = identify(request, WITH_API_KEY)
             if request.method not in ("GET", "POST", "HEAD"):
                 raise _wrong_method(request)
             return answer(request, make(request, actor, **named))

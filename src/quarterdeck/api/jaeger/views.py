@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from quarterdeck.access.actors import WITH_BASIC
 from quarterdeck.api.asking import of_tag, quoted
+from quarterdeck.api.auth import identify
 from quarterdeck.api.jaeger import shapes
-from quarterdeck.api.prometheus.callers import identify
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, NotFound, OpsError, Unauthenticated
@@ -43,7 +44,8 @@ def _view(answer: Callable[..., list[Any]], *, is_counted: bool = False) -> Call
     @wraps(answer)
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         try:
-            return _response(shapes.answer(answer(request, identify(request), **named), is_counted=is_counted))
+            found = answer(request, identify(request, WITH_BASIC), **named)
+            return _response(shapes.answer(found, is_counted=is_counted))
         except OpsError as error:
             return _failure(error)
 

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from quarterdeck.api.prometheus.callers import identify
+from quarterdeck.access.actors import WITH_BASIC
+from quarterdeck.api.auth import identify
 from quarterdeck.api.prometheus.parameters import text, texts
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
@@ -41,7 +42,7 @@ def _view(answer: Answer) -> Callable[..., HttpResponse]:
     @wraps(answer)
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         try:
-            body = orjson.dumps(answer(request, identify(request), **named))
+            body = orjson.dumps(answer(request, identify(request, WITH_BASIC), **named))
         except OpsError as error:
             return _failure(error)
         response = HttpResponse(body, content_type="application/json")

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
+from quarterdeck.access.actors import WITH_BASIC
+from quarterdeck.api.auth import identify
 from quarterdeck.api.prometheus import answers, parameters
-from quarterdeck.api.prometheus.callers import identify
 from quarterdeck.core.errors import OpsError
 from quarterdeck.monitoring import prometheus
 from quarterdeck.monitoring.prometheus import SECONDS_USUAL, Ask
@@ -78,13 +79,13 @@ def _seconds(request: HttpRequest) -> float:
 
 
 def _query(request: HttpRequest) -> tuple[Ask, Any]:
-    actor = identify(request)
+    actor = identify(request, WITH_BASIC)
     text, at_ms = parameters.text(request, "query"), parameters.moment_ms(request, "time")
     return prometheus.instant(actor, text, at_ms, _seconds(request)), answers.of_answer
 
 
 def _query_range(request: HttpRequest) -> tuple[Ask, Any]:
-    actor = identify(request)
+    actor = identify(request, WITH_BASIC)
     start_ms, end_ms = (parameters.moment_ms(request, name, required=True) for name in ("start", "end"))
     step_ms = parameters.duration_ms(request, "step")
     text, seconds = parameters.text(request, "query"), _seconds(request)
@@ -92,22 +93,22 @@ def _query_range(request: HttpRequest) -> tuple[Ask, Any]:
 
 
 def _series(request: HttpRequest) -> tuple[Ask, Any]:
-    actor, limit = identify(request), parameters.whole(request, "limit")
+    actor, limit = identify(request, WITH_BASIC), parameters.whole(request, "limit")
     return prometheus.series(actor, parameters.texts(request, "match[]"), limit), answers.success
 
 
 def _labels(request: HttpRequest) -> tuple[Ask, Any]:
-    actor, limit = identify(request), parameters.whole(request, "limit")
+    actor, limit = identify(request, WITH_BASIC), parameters.whole(request, "limit")
     return prometheus.label_names(actor, parameters.texts(request, "match[]"), limit), answers.success
 
 
 def _label_values(request: HttpRequest, name: str) -> tuple[Ask, Any]:
-    actor, limit = identify(request), parameters.whole(request, "limit")
+    actor, limit = identify(request, WITH_BASIC), parameters.whole(request, "limit")
     return prometheus.label_values(actor, name, parameters.texts(request, "match[]"), limit), answers.success
 
 
 def _metadata(request: HttpRequest) -> tuple[Ask, Any]:
-    actor, metric = identify(request), parameters.text(request, "metric")
+    actor, metric = identify(request, WITH_BASIC), parameters.text(request, "metric")
     limit = parameters.whole(request, "limit") or _METADATA_MAX
 
     def told(names: list[str]) -> HttpResponse:
@@ -124,19 +125,19 @@ def _described(metric: str) -> dict[str, str]:
 
 def _nothing(data: Any) -> Callable[[HttpRequest], HttpResponse]:
     def prepare(request: HttpRequest) -> HttpResponse:
-        identify(request)
+        identify(request, WITH_BASIC)
         return answers.success(data)
 
     return prepare
 
 
 def _format_query(request: HttpRequest) -> HttpResponse:
-    identify(request)
+    identify(request, WITH_BASIC)
     return answers.success(parse(parameters.text(request, "query")).prettify())
 
 
 def _buildinfo(request: HttpRequest) -> HttpResponse:
-    identify(request)
+    identify(request, WITH_BASIC)
     build = dict.fromkeys(("revision", "branch", "buildUser", "buildDate", "goVersion"), "")
     return answers.success({"version": COMPATIBLE_VERSION, **build, "application": "Quarterdeck"})
 

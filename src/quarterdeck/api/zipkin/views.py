@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
+from quarterdeck.access.actors import WITH_BASIC
 from quarterdeck.api.asking import of_tag, quoted
-from quarterdeck.api.prometheus.callers import identify
+from quarterdeck.api.auth import identify
 from quarterdeck.api.zipkin import shapes
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
@@ -37,7 +38,7 @@ def _view(answer: Answer) -> Callable[..., HttpResponse]:
     @wraps(answer)
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         try:
-            body = orjson.dumps(answer(request, identify(request), **named))
+            body = orjson.dumps(answer(request, identify(request, WITH_BASIC), **named))
         except OpsError as error:
             return _failure(error)
         response = HttpResponse(body, content_type="application/json")
@@ -99,12 +100,12 @@ def _query(request: HttpRequest) -> str:
 
 def _as_stored(request: HttpRequest, service: str) -> str:
     """Return the service's name as it was sent: Zipkin shows all of them in small letters."""
-    known = queries.service_names(identify(request))
+    known = queries.service_names(identify(request, WITH_BASIC))
     return next((name for name in known if name.lower() == service.lower()), service)
 
 
 def _operation(request: HttpRequest, service: str, name: str) -> str:
-    known = queries.operations(identify(request), _as_stored(request, service)) if service else []
+    known = queries.operations(identify(request, WITH_BASIC), _as_stored(request, service)) if service else []
     return next((found for found, _kind in known if found.lower() == name.lower()), name)
 
 
