@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
+from tests.lab.chromium import chromium as chromium_alone
 from tests.lab.instances import Instance, running_instance
 
 if TYPE_CHECKING:
@@ -46,12 +48,19 @@ def _is_bad(line: Any) -> bool:
 
 
 @pytest.fixture(scope="session", params=["en", "zh-hans"])
-def deck(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Deck]:
-    """The first start as a person sees it: the link of the console, an account, the overview."""
+def deck(request: pytest.FixtureRequest) -> Iterator[Deck]:
     with running_instance({"QD_LANGUAGE": request.param}) as instance:
-        context = chromium.new_context(locale="zh-CN" if request.param == "zh-hans" else "en-GB")
+        # In a thread of its own: the browser of the file that runs may hold this one's event loop.
+        with ThreadPoolExecutor(1) as pool:
+            state = pool.submit(_first_start, instance, request.param).result()
+        yield Deck(instance, request.param, state)
+
+
+def _first_start(instance: Instance, language: str) -> StorageState:
+    """The first start as a person sees it: the link of the console, an account, the overview."""
+    with chromium_alone() as browser:
         complaints: list[str] = []
-        page = watch(context.new_page(), complaints)
+        page = watch(browser.new_page(locale="zh-CN" if language == "zh-hans" else "en-GB"), complaints)
         page.goto(instance.set_up_link)
         page.fill("input[name=username]", "captain")
         page.fill("input[name=email]", "captain@example.com")
@@ -60,8 +69,7 @@ def deck(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Deck]:
         page.click("main form button.btn-primary")
         page.wait_for_url(instance.url + "/")
         assert not complaints
-        yield Deck(instance, request.param, context.storage_state(), complaints)
-        context.close()
+        return page.context.storage_state()
 
 
 Open = Callable[..., "Page"]
@@ -105,7 +113,7 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
     _nobody_complained(deck)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
     """Browsers that only look, one signed in and one not: scripts and styles are read once, as people's are."""
     known: dict[bool, BrowserContext] = {}

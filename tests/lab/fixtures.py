@@ -46,8 +46,10 @@ def intake() -> Iterator[IntakeLab]:
         yield lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for one file of tests. Its event loop is the thread's running one for as long as it lives: what comes
+    after it in the same process could neither run another nor ask the database."""
     with start_chromium() as browser:
         yield browser
 
