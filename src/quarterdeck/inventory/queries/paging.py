@@ -160,18 +160,19 @@ def _demanded(where: WhereNode) -> Iterator[dict[str, str]]:
 def _near(queryset: QuerySet[Item], walks: Sequence[Any], count: int) -> list[Item] | None:
     """Return the first `count` rows if they are among the next few of a walk, or all that there are if it ends there.
     None of them having enough, it goes on with the one that had most."""
-    most = (0, 0)
-    for number, walk in enumerate(walks):
+    found: list[int] = []
+    for walk in walks:
         rows = _among(queryset, walk, _NEAR, count)
         if len(rows) == count or _ends(walk, _NEAR):
             return rows
-        most = max(most, (len(rows), -number))
-    found, number = most
-    look = _NEAR * count * 2 // found if found else _FAR + 1
+        found.append(len(rows))
+    most = max(found)
+    look = _NEAR * count * 2 // most if most else _FAR + 1
     if look > _FAR:
         return None
-    rows = _among(queryset, walks[-number], look, count)
-    return rows if len(rows) == count or _ends(walks[-number], look) else None
+    walk = walks[found.index(most)]
+    rows = _among(queryset, walk, look, count)
+    return rows if len(rows) == count or _ends(walk, look) else None
 
 
 def _among(queryset: QuerySet[Item], walk: Any, look: int, count: int) -> list[Item]:
