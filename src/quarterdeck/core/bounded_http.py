@@ -16,6 +16,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 # nginx's and Apache's defaults are 8 KB a line; some agents send long tokens and baggage.
 HEAD_BYTES = 64 << 10
 HEADERS_MAX = 200
+# Of a head that asks for a WebSocket: what the library that answers it takes.
+UPGRADE_HEADERS_MAX = 100
+UPGRADE_LINE_BYTES = 8000
 # A connection that has sent no whole head by then is closed.
 HEAD_SECONDS = 60.0
 # A peer that does not acknowledge, or does not read its answer for so long, is gone.
@@ -115,6 +118,31 @@ class BoundedHttp(HttpToolsProtocol):
             self._refuse(b"431 Request Header Fields Too Large")
         elif not self._is_refused:
             super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Give the connection to the WebSocket's protocol, which counts it from here on."""
+        self._set_deadline(None)
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Asked behind a request that has no answer yet: it would be written between the frames.
+            self._refuse(b"400 Bad Request")
+        elif not self.url.isascii():
+            self._refuse(b"400 Bad Request")
+        elif len(self.headers) > UPGRADE_HEADERS_MAX or self._longest_line() > UPGRADE_LINE_BYTES:
+            self._refuse(b"431 Request Header Fields Too Large")
+        else:
+            super().handle_websocket_upgrade()
+            connections.open -= 1
+            # Nothing of what is received from here on is a head.
+            self._received_bytes = self._content_bytes
+
+    def _longest_line(self) -> int:
+        return max(len(self.url), *(len(name) + len(value) for name, value in self.headers))
+
+    def _should_upgrade_to_ws(self) -> bool:
+        return not self._is_refused and super()._should_upgrade_to_ws()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """A stranger's wish for another protocol is nothing to write down: HTTP answers it."""
 
     def on_body(self, body: bytes) -> None:
         self._content_bytes += len(body)

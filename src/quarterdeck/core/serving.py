@@ -6,9 +6,12 @@ import errno
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quarterdeck.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    import uvicorn
 
 # Event streams stay open for hours: a stop does not wait for them, clients come back on their own.
 _STOP_SECONDS = 3
@@ -54,7 +57,7 @@ def _leave(*_: object) -> None:
 def serve(
     application: Any, listener: socket.socket, on_ready: Callable[[], None], *, trusted_proxies: Sequence[str] = ()
 ) -> None:
-    """Serve `application` until SIGTERM or SIGINT; `on_ready` is called once requests are answered.
+    """Serve `application`, HTTP and WebSockets, until SIGTERM or SIGINT; `on_ready` is called once it answers.
 
     `X-Forwarded-For` and `-Proto` are believed of `trusted_proxies` (addresses or networks) only.
 
@@ -63,8 +66,6 @@ def serve(
     """
     import uvicorn
 
-    from quarterdeck.core.bounded_http import BoundedHttp
-
     signal.signal(signal.SIGTERM, _leave)
 
     class Server(uvicorn.Server):
@@ -72,16 +73,30 @@ def serve(
             await super().startup(sockets)
             on_ready()
 
-    config = uvicorn.Config(
+    Server(configured(application, trusted_proxies)).run([listener])
+
+
+def configured(application: Any, trusted_proxies: Sequence[str] = ()) -> uvicorn.Config:
+    """Return how uvicorn serves `application`: HTTP and WebSockets within bounds."""
+    import uvicorn
+
+    from quarterdeck.core.bounded_http import BoundedHttp
+    from quarterdeck.core.bounded_socket import MESSAGE_BYTES, PING_SECONDS, PONG_SECONDS, BoundedSocket
+
+    return uvicorn.Config(
         application,
         http=BoundedHttp,
         access_log=False,
         log_config=None,
         lifespan="off",
-        ws="none",
+        ws=BoundedSocket,
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=PONG_SECONDS,
+        # Each would hold a window of its own, and what is sent is small or soon.
+        ws_per_message_deflate=False,
         server_header=False,
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=list(trusted_proxies),
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    Server(config).run([listener])
