@@ -18,6 +18,7 @@ _CONVENTIONS = {
     "Versions of items": "etags",
     "Writes that happen once": "idempotency",
     "Rates": "limits",
+    "WebSockets": "sockets",
 }
 # Removed when the program ends.
 _DATA = tempfile.TemporaryDirectory(prefix="quarterdeck-docs-")

@@ -16,9 +16,8 @@ from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.core.errors import BadInput, Denied
 from quarterdeck.core.streams import gzipped, in_background
-from quarterdeck.logs import exporting
+from quarterdeck.logs import exporting, queries
 from quarterdeck.logs.exporting import export
-from quarterdeck.logs.queries import Tail
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
@@ -82,7 +81,7 @@ def test_a_large_export_comes_in_blocks() -> None:
 
 def test_a_tail_tells_each_new_line_once() -> None:
     load(line("before"))
-    tail = Tail(SYSTEM, "news -ignored")
+    tail = queries.tail(SYSTEM, "news -ignored")
     assert tail.poll() == []
     load(line("news one"), line("ignored news"), line("other"))
     load(line("news two, late", ago(minutes=30)))

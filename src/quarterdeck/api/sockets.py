@@ -1,7 +1,7 @@
 """WebSockets take the API's tokens and sessions, and a minute after those ended they end as well.
 
-A session, and HTTP Basic where a page sends it, count on this address' own pages only. What is wrong is a problem before
-the WebSocket is open, and closes it with its sentence (1008, 1011) afterwards. Each caller holds at most 32.
+A session, and HTTP Basic where a page sends it, count on this address' own pages only. What is wrong is a problem
+before the WebSocket is open, and closes it with its sentence (1008, 1011) afterwards. Each caller holds at most 32.
 """
 
 # Beside Django, which serves HTTP only. A capability writes one function for each address and names it in a list, which
@@ -53,7 +53,7 @@ _open: Counter[str] = Counter()
 
 def route(pattern: str, view: Callable[..., Awaitable[None]]) -> URLPattern:
     """Return the place of a WebSocket's function in a table; patterns are those of Django's `path`."""
-    return path(pattern, cast(Any, view))
+    return cast(URLPattern, path(pattern, cast(Any, view)))
 
 
 class Gone(Exception):

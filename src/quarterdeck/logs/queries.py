@@ -6,7 +6,7 @@ from quarterdeck.logs.changed import ChangedPattern, Changes, changed
 from quarterdeck.logs.counting import Facet, Histogram, Statistics, facets, histogram, statistics
 from quarterdeck.logs.patterns import ORDERS, Pattern, patterns
 from quarterdeck.logs.searching import Around, Line, Page, Search, around, check, find, get_line, last
-from quarterdeck.logs.tailing import Tail, follow
+from quarterdeck.logs.tailing import Tail, follow, tail
 
 __all__ = [
     "ORDERS",
@@ -32,4 +32,5 @@ __all__ = [
     "last",
     "patterns",
     "statistics",
+    "tail",
 ]

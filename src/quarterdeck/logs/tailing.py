@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, Protocol, TypeVar
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
@@ -31,35 +33,51 @@ _ARRIVED = f"""
     ORDER BY received DESC, ts DESC LIMIT {{rows:UInt32}}"""
 
 
-class Tail:
-    """What comes in from now on and `query` selects. `poll` returns what is new since it was called last.
+class Named(Protocol):
+    """What tells one line from another."""
 
-    The scope is asked anew at each poll: a right that is taken away ends what is seen.
+    @property
+    def ts_ns(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+
+
+L = TypeVar("L", bound=Named)
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """Lines from [`since_ns`, `until_ns`) that were received at `arrived`, Unix time in seconds, or later."""
+
+    since_ns: int
+    until_ns: int
+    arrived: int
+
+
+class Tail(Generic[L]):
+    """What comes in from now on, of what `read` finds. `poll` returns what is new since it was called last.
+
+    `read` asks for the scope anew each time: a right that is taken away ends what is seen.
     """
 
-    def __init__(self, actor: Actor, query: str, selector: str = "") -> None:
-        self._actor, self._query, self._selector = actor, query, selector
-        self._began = now()
+    def __init__(self, read: Callable[[Lately], list[L]]) -> None:
+        self._read = read
         self._known: set[tuple[int, str]] = set()
         self._order: deque[tuple[int, str]] = deque()
         # What is in the table already is not news.
-        self._fresh()
+        self.poll()
 
-    def poll(self) -> list[Line]:
-        """Return new lines, oldest first, at most 1,000. Raises Denied, BadQuery, TooHeavy, Unavailable."""
-        return self._fresh()
-
-    def _fresh(self) -> list[Line]:
-        at, names = now(), Names()
-        search = Search(self._query, at - timedelta(seconds=LATE_SECONDS), at + timedelta(seconds=60), self._selector)
-        where = within(names, search.since_ns, ns_of(search.until)) & selected(self._actor, search, names)
-        arrived = int(at.timestamp()) - _OVERLAP_SECONDS
-        rows = ask(self._actor, _ARRIVED, where, {"arrived": arrived, "rows": _ROWS_MAX})
-        lines = [line for line in map(line_of, rows) if (line.ts_ns, line.id) not in self._known]
-        self._remember(lines)
+    def poll(self) -> list[L]:
+        """Return new lines, oldest first. Raises Denied, BadQuery, TooHeavy, TooMany, Unavailable."""
+        at = now()
+        since, until = at - timedelta(seconds=LATE_SECONDS), at + timedelta(seconds=60)
+        found = self._read(Lately(ns_of(since), ns_of(until), int(at.timestamp()) - _OVERLAP_SECONDS))
+        lines = [line for line in found if (line.ts_ns, line.id) not in self._known]
+        self.remember(lines)
         return sorted(lines, key=lambda line: (line.ts_ns, line.id))
 
-    def _remember(self, lines: list[Line]) -> None:
+    def remember(self, lines: Iterable[L]) -> None:
+        """Take these lines for told."""
         for line in lines:
             self._known.add((line.ts_ns, line.id))
             self._order.append((line.ts_ns, line.id))
@@ -67,12 +85,30 @@ class Tail:
             self._known.discard(self._order.popleft())
 
 
+def tail(actor: Actor, query: str, selector: str = "") -> Tail[Line]:
+    """Return the tail of what a query selects, at most 1,000 lines at a time. Raises as `poll`."""
+
+    def read(lately: Lately) -> list[Line]:
+        names, at = Names(), now()
+        where = within(names, lately.since_ns, lately.until_ns) & selected(
+            actor, Search(query, at, at, selector), names
+        )
+        return [line_of(row) for row in ask(actor, _ARRIVED, where, {"arrived": lately.arrived, "rows": _ROWS_MAX})]
+
+    return Tail(read)
+
+
 async def follow(actor: Actor, query: str, selector: str = "") -> AsyncIterator[list[Line]]:
     """Yield new lines in groups, and an empty group at each poll without any. Ends when the caller stops asking.
 
     Raises Denied, BadQuery, TooHeavy, Unavailable.
     """
-    tail = await in_thread(Tail, actor, query, selector)
+    async for lines in news_of(await in_thread(tail, actor, query, selector)):
+        yield lines
+
+
+async def news_of(tail: Tail[L]) -> AsyncIterator[list[L]]:
+    """Yield what `tail` finds each time that the intake has stored something. Raises as `follow`."""
     async with arrivals.followed() as news:
         while True:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -72,17 +72,25 @@ def lines(actor: Actor, query: str, after_ns: int, until_ns: int, *, limit: int,
         raise _bad(_("max entries limit per query exceeded, limit > max_entries_limit (%(found)d > %(max)d)") % {
             "found": limit, "max": LINES_MAX,
         })  # fmt: skip
-    reader, root = Reader(actor), _root(query)
-    stages = root.children[1:]
-    made = Pipeline(reader.bind, child(root, 0), reader.within.of(reader.bind, after_ns, until_ns))
-    for stage in stages:
-        made.add(cast(Node, stage))
+    reader = Reader(actor)
+    made = piped(reader.bind, query, reader.within.of(reader.bind, after_ns, until_ns))
     order = "ASC" if forward else "DESC"
     sql = f"SELECT toUnixTimestamp64Nano(s.ts), s.line, mapSort(s.labels) FROM ({made.sql}) AS s"
     found: dict[str, Stream] = {}
     for ts_ns, line, labels in reader.rows(f"{sql} ORDER BY s.ts {order} LIMIT {limit}"):
         found.setdefault(repr(labels), Stream(dict(labels), [])).values.append((int(ts_ns), line))
     return list(found.values())
+
+
+def piped(bind: Parameters, query: str, where: str, kept: Mapping[str, str] | None = None) -> Pipeline:
+    """Return the lines within `where` that come out of a query's stages. Raises BadQuery, also for a metric query."""
+    root = _root(query)
+    if root.data != "logs":
+        raise _bad(_("only a query of lines is expected here"))
+    made = Pipeline(bind, child(root, 0), where, kept)
+    for stage in root.children[1:]:
+        made.add(cast(Node, stage))
+    return made
 
 
 def numbers(actor: Actor, query: str, grid: Grid) -> list[Series]:

@@ -7,7 +7,7 @@ and the line itself carry; other characters than letters, digits and `_` become 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from django.utils.translation import gettext as _
@@ -54,14 +54,18 @@ class Parameters(plan.Parameters):
 
 
 class Pipeline:
-    """The lines of `selector` within `where`, and what each `add` makes of them."""
+    """The lines of `selector` within `where`, and what each `add` makes of them.
 
-    def __init__(self, bind: Parameters, selector: Node, where: str) -> None:
+    `kept` are more columns, `{"name": "its SQL"}`, that come through all stages.
+    """
+
+    def __init__(self, bind: Parameters, selector: Node, where: str, kept: Mapping[str, str] | None = None) -> None:
         self._bind = bind
-        self.has_number = False
+        self._kept = list(kept or {})
+        more = "".join(f", {column} AS {name}" for name, column in (kept or {}).items())
         conditions = [where, *(self._matched(one) for one in selector.children if isinstance(one, Tree))]
         self.sql = (
-            f"SELECT logs.ts AS ts, toValidUTF8(logs.message) AS line, {LABELS} AS labels"
+            f"SELECT logs.ts AS ts, toValidUTF8(logs.message) AS line, {LABELS} AS labels{more}"
             f" FROM logs WHERE {' AND '.join(f'({one})' for one in conditions)}"
         )
 
@@ -70,8 +74,16 @@ class Pipeline:
         _STAGES[stage.data](self, stage)
 
     def _wrap(self, *, line: str = "s.line", labels: str = "s.labels", where: str = "1") -> None:
-        number = ", s.number AS number" if self.has_number else ""
-        self.sql = f"SELECT s.ts AS ts, {line} AS line, {labels} AS labels{number} FROM ({self.sql}) AS s WHERE {where}"
+        self.sql = (
+            f"SELECT s.ts AS ts, {line} AS line, {labels} AS labels{self._more()} FROM ({self.sql}) AS s WHERE {where}"
+        )
+
+    def _more(self) -> str:
+        return "".join(f", s.{name} AS {name}" for name in self._kept)
+
+    @property
+    def has_number(self) -> bool:
+        return "number" in self._kept
 
     def _matched(self, matcher: Node) -> str:
         name, operator, value = str(matcher.children[0]), str(matcher.children[1]), string(child(matcher, 2))
@@ -224,11 +236,12 @@ class Pipeline:
         place = f"s.labels[{name}]"
         found = {"": f"toFloat64OrNull({place})", "bytes": f"toFloat64(parseReadableSizeOrNull({place}))"}
         number = found.get(kind, seconds_of(place))
+        self._kept = [one for one in self._kept if one != "number"]
         self.sql = (
             f"SELECT s.ts AS ts, s.line AS line, mapFilter((k, v) -> k != {name}, s.labels) AS labels,"
-            f" assumeNotNull({number}) AS number FROM ({self.sql}) AS s WHERE isNotNull({number})"
+            f" assumeNotNull({number}) AS number{self._more()} FROM ({self.sql}) AS s WHERE isNotNull({number})"
         )
-        self.has_number = True
+        self._kept.append("number")
 
 
 def found_in(expression: str) -> str:
