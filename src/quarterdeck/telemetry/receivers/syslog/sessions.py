@@ -11,6 +11,7 @@ from quarterdeck.telemetry.receiving import Peer, Refused, Taken
 
 MESSAGE_MAX_BYTES = 1 << 20
 _COUNT = re.compile(rb"([1-9]\d{0,7}) <")
+_END = re.compile(rb"[\n\0]")
 _COUNT_BEGINS = re.compile(rb"[1-9]\d{0,7} ?\Z")
 
 
@@ -74,7 +75,6 @@ def _next(buffer: bytes, at: int) -> tuple[int, int, int]:
         return (begin, end, end) if end <= len(buffer) else (begin, -1, at)
     if _COUNT_BEGINS.match(buffer, at):
         return at, -1, at
-    newline = buffer.find(b"\n", at)
-    nul = buffer.find(b"\0", at, newline if newline >= 0 else len(buffer))
-    end = nul if nul >= 0 else newline
-    return at, end, end + 1
+    # Both at once: who looks for newlines first reads to the end of the buffer for each of a sender's NULs.
+    found = _END.search(buffer, at)
+    return (at, found.start(), found.end()) if found else (at, -1, at)
