@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tests.lab.migrated import begin_run
 
 if settings_module := os.environ.get("DJANGO_SETTINGS_MODULE"):
     raise pytest.UsageError(
@@ -29,6 +30,7 @@ from django.test import SimpleTestCase
 
 sys.dont_write_bytecode = False
 django.setup()
+begin_run()
 # Processes of pytest-xdist inherit the environment; each is to make a data directory of its own, here.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 # People are made in nearly every test, and Argon2 is slow on purpose. The test of the real hasher puts it back.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.instances import PORT_SETTINGS
+from tests.lab.migrated import place_records
 from tests.lab.parts import directory, free_port, wait_until
 from tests.telemetry.engines import Engine
 
@@ -39,7 +40,7 @@ class Road:
         self.intake: subprocess.Popen[bytes] | None = None
 
     def prepare(self) -> None:
-        """Make the records, as the web process does at its first start."""
+        """Finish the records, as the web process does at its first start."""
         program = (
             "from quarterdeck.cli import instance; from pathlib import Path; import os\n"
             "directory = Path(os.environ['QD_DATA']); instance.prepare_directory(directory)\n"
@@ -129,7 +130,7 @@ def road(environment: dict[str, str] | None = None) -> Iterator[Road]:
     """Yield a running intake and engine; their directory goes with them."""
     with directory() as home:
         one = Road(home / "data", environment)
-        one.data.mkdir()
+        place_records(one.data)
         one.prepare()
         try:
             one.engine.start()

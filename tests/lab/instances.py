@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
+from tests.lab.migrated import place_records
 from tests.lab.parts import Server, directory, free_port, wait_until
 
 from quarterdeck.conf.options import OPTIONS
@@ -139,9 +140,12 @@ def _decoded(body: bytes) -> Any:
 
 @contextmanager
 def running_instance(environment: Mapping[str, str] | None = None) -> Iterator[Instance]:
-    """Yield an instance that is ready; its directory and its database go with it."""
+    """Yield an instance that is ready; its directory and its database go with it. It has not been used before; its
+    records were migrated in advance, unless they are PostgreSQL's."""
     with directory() as home, _own_database(environment or {}) as database:
         instance = Instance(home / "data", {**database, **(environment or {})})
+        if not instance.environment.get("QD_DATABASE_URL"):
+            place_records(instance.data)
         try:
             instance.start()
             yield instance
