@@ -9,12 +9,14 @@ import socket
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import Deck, Open
 from tests.browser.test_pass_axe import inspect_both
+from tests.lab.parts import wait_until
 
 pytestmark = pytest.mark.slow
 EVIL = "<img src=x onerror=alert(1)>"
@@ -24,13 +26,15 @@ MEMORY = "system_memory_usage_bytes"
 @pytest.fixture(scope="module")
 def measured(deck: Deck, machine: int) -> int:
     """Return this machine's item, once its memory has been measured."""
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        _status, answer = deck.instance.get(f"/prometheus/api/v1/query?query={MEMORY}", token=deck.instance.token)
-        if answer["data"]["result"]:
-            return machine
-        time.sleep(0.5)
-    raise AssertionError(f"no sample of {MEMORY} arrived\n{deck.instance.logs()}")
+    wait_until(lambda: series(deck, MEMORY), lambda: f"a sample of {MEMORY}\n{deck.instance.logs()}", 90)
+    return machine
+
+
+def series(deck: Deck, metric: str) -> list[Any]:
+    """Return the series of a metric that have a value now."""
+    _status, answer = deck.instance.get(f"/prometheus/api/v1/query?query={metric}", token=deck.instance.token)
+    found: list[Any] = answer["data"]["result"]
+    return found
 
 
 def send(deck: Deck, metric: str, values: dict[str, float]) -> None:
@@ -134,12 +138,9 @@ def test_boxes_are_added_and_removed_and_it_renews_itself(open_page: Open, measu
 
 def test_hostile_labels_stay_text(deck: Deck, open_page: Open, measured: int) -> None:
     send(deck, "hostile_temperature_celsius", {EVIL: 20.5, "=1+1": 21.5})
+    wait_until(lambda: len(series(deck, "hostile_temperature_celsius")) == 2, "both series")
     page = open_page("/metrics?q=hostile_temperature_celsius&range=15m")
-    for _attempt in range(30):
-        if page.locator("[data-table] tbody tr").count() == 2:
-            break
-        page.wait_for_timeout(1000)
-        page.reload()
+    expect(page.locator("[data-table] tbody tr")).to_have_count(2)
     expect(page.locator("[data-table] tbody")).to_contain_text(EVIL)
     assert page.locator("img[src=x]").count() == 0
     for view in ("heat", "table"):
