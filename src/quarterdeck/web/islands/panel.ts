@@ -25,6 +25,7 @@ class Panel {
   private timer = 0;
   private readonly content: HTMLElement;
   private readonly observer: IntersectionObserver;
+  private readonly sizes = new ResizeObserver(() => this.openToKeys());
   private readonly onTheme = (): void => this.show();
 
   constructor(private readonly element: HTMLElement) {
@@ -32,12 +33,14 @@ class Panel {
     // What nobody sees asks nothing: a board of fifty panels is not fifty queries at once.
     this.observer = new IntersectionObserver((entries) => this.onSeen(entries), { rootMargin: "200px" });
     this.observer.observe(element);
+    this.sizes.observe(element);
     document.addEventListener("qd:theme", this.onTheme);
   }
 
   stop(): void {
     clearInterval(this.timer);
     this.observer.disconnect();
+    this.sizes.disconnect();
     document.removeEventListener("qd:theme", this.onTheme);
     this.stopDrawing();
   }
@@ -85,9 +88,11 @@ class Panel {
 
   /** What scrolls is reached by Tab, or its end is seen by those with a mouse only. */
   private openToKeys(): void {
-    const { element } = this;
-    if (element.scrollHeight > element.clientHeight || element.scrollWidth > element.clientWidth) element.tabIndex = 0;
-    else element.removeAttribute("tabindex");
+    for (const one of [this.element, this.content.querySelector<HTMLElement>(".qd-panel-legend")]) {
+      if (!one) continue;
+      if (one.scrollHeight > one.clientHeight || one.scrollWidth > one.clientWidth) one.tabIndex = 0;
+      else one.removeAttribute("tabindex");
+    }
   }
 
   private draw(answer: PanelAnswer): void {
