@@ -86,8 +86,7 @@ def _context(deck: Deck, chromium: Browser, *, theme: str, width: int, is_signed
     return context
 
 
-def _page(deck: Deck, context: BrowserContext, path: str) -> Page:
-    page = watch(context.new_page(), deck.complaints)
+def _go(deck: Deck, page: Page, path: str) -> Page:
     page.goto(deck.url(path))
     page.wait_for_load_state("networkidle")
     return page
@@ -105,7 +104,7 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
 
     def opened(path: str, *, theme: str = "light", width: int = 1440, is_signed_in: bool = True) -> Page:
         contexts.append(_context(deck, chromium, theme=theme, width=width, is_signed_in=is_signed_in))
-        return _page(deck, contexts[-1], path)
+        return _go(deck, watch(contexts[-1].new_page(), deck.complaints), path)
 
     yield opened
     for context in contexts:
@@ -114,32 +113,32 @@ def open_page(deck: Deck, chromium: Browser) -> Iterator[Open]:
 
 
 @pytest.fixture(scope="module")
-def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., BrowserContext]]:
-    """Browsers that only look, one signed in and one not: scripts and styles are read once, as people's are."""
-    known: dict[bool, BrowserContext] = {}
+def looks(deck: Deck, chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """Tabs in which one only looks, one signed in and one not: scripts and styles are read once, as people's are."""
+    known: dict[bool, Page] = {}
 
-    def context(*, is_signed_in: bool) -> BrowserContext:
+    def tab(*, is_signed_in: bool) -> Page:
         if is_signed_in not in known:
-            known[is_signed_in] = _context(deck, chromium, theme="auto", width=1440, is_signed_in=is_signed_in)
+            context = _context(deck, chromium, theme="auto", width=1440, is_signed_in=is_signed_in)
+            known[is_signed_in] = watch(context.new_page(), deck.complaints)
         return known[is_signed_in]
 
-    yield context
+    yield tab
     for one in known.values():
-        one.close()
+        one.context.close()
 
 
 @pytest.fixture
-def look_at(deck: Deck, looks: Callable[..., BrowserContext]) -> Iterator[Open]:
-    """Open a path wide and in the light as `open_page` does, in a browser that others have looked with and will."""
-    pages: list[Page] = []
+def look_at(deck: Deck, looks: Callable[..., Page]) -> Iterator[Open]:
+    """Open a path wide and in the light as `open_page` does, in a tab that others have looked with and will."""
 
     def opened(path: str, *, is_signed_in: bool = True) -> Page:
-        pages.append(_page(deck, looks(is_signed_in=is_signed_in), path))
-        return pages[-1]
+        page = looks(is_signed_in=is_signed_in)
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        return _go(deck, page, path)
 
     yield opened
-    for page in pages:
-        page.close()
     _nobody_complained(deck)
 
 

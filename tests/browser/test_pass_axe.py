@@ -70,8 +70,9 @@ pytestmark = pytest.mark.slow
 
 
 def inspect(page: Page) -> None:
-    # The policy lets no script in by a tag; the debugger's door is not the page's.
-    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    if not page.evaluate("'axe' in window"):
+        # The policy lets no script in by a tag; the debugger's door is not the page's.
+        page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
     assert page.evaluate(FINDINGS) == []
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
