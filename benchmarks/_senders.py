@@ -12,6 +12,10 @@ from dataclasses import dataclass
 
 import cramjam
 
+from quarterdeck.conf.options import OPTIONS
+
+# How long the intake gathers for people; the tests' lab is set to less.
+GATHER_MS = next(option.default for option in OPTIONS if option.name == "intake_gather_ms")
 START_MS = int(time.time() * 1000) - 3_600_000
 
 

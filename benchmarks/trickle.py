@@ -24,13 +24,11 @@ from typing import Any
 import psutil
 
 from benchmarks._meter import report
-from benchmarks._senders import Load, otlp_lines, otlp_metrics, otlp_spans
-from quarterdeck.conf.options import OPTIONS
+from benchmarks._senders import GATHER_MS, Load, otlp_lines, otlp_metrics, otlp_spans
 
 SERVICES = 3
 SPANS, LINES, SERIES = 60, 20, 60
 PROBES = 20
-GATHER_MS = next(option.default for option in OPTIONS if option.name == "intake_gather_ms")
 GOAL_PERCENT = 10
 GOAL_FRESH_SECONDS = 3
 

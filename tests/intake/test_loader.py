@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -156,40 +155,3 @@ def test_a_segment_that_cannot_be_deleted_is_not_loaded_again(tmp_path: Path, mo
 
 def _read_only(*_: object) -> None:
     raise OSError(30, "Read-only file system")
-
-
-def test_a_large_group_is_loaded_in_two_parts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = threading.Barrier(2, timeout=20)
-    monkeypatch.setattr(loading, "_DIVIDED_BYTES", 4)
-    engine = _Engine(lambda _contents: both.wait() and None)
-    with _loading(tmp_path, engine, monkeypatch) as (spool, counters):
-        _send(spool, [b"1", b"2", b"3", b"4", b"5"])
-        _empty(spool)
-    assert sorted(engine.stored) == [b"1", b"2", b"3", b"4", b"5"]
-    [row] = counters.rows()
-    assert (row["loaded"], row["dead"]) == (5, 0)
-    assert not list(tmp_path.glob("*.split"))
-
-
-def test_parts_stay_the_same_where_another_version_would_divide_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One part is stored, the engine is away for the other, and the intake comes back with other sizes."""
-    away = True
-
-    def fails(contents: list[bytes]) -> None:
-        if away and b"4" in contents:
-            raise Unavailable("away")
-
-    monkeypatch.setattr(loading, "_DIVIDED_BYTES", 4)
-    engine = _Engine(fails)
-    with _loading(tmp_path, engine, monkeypatch) as (spool, _counters):
-        _send(spool, [b"1", b"2", b"3", b"4"])
-        wait_until(lambda: engine.stored == [b"1", b"2"], "the first part", 20)
-    away = False
-    monkeypatch.setattr(loading, "_DIVIDED_BYTES", 1000)
-    (tmp_path / f"{1:016x}.split").write_text("\nof a segment that is gone;\n")
-    with _loading(tmp_path, engine, monkeypatch) as (spool, _counters):
-        _empty(spool)
-    assert sorted(engine.stored) == [b"1", b"2", b"3", b"4"]
-    assert not list(tmp_path.glob("*.split"))

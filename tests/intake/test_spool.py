@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.lab.parts import wait_until
 
 from quarterdeck.core.errors import Unavailable
-from quarterdeck.intake.spool import frames
+from quarterdeck.intake.spool import frames, writer
 from quarterdeck.intake.spool.frames import Entry
 from quarterdeck.intake.spool.numbers import Numbers
 from quarterdeck.intake.spool.writer import Spool, SpoolFull
@@ -77,7 +78,7 @@ def test_it_gathers_longer_when_told_so_but_not_while_somebody_waits(tmp_path: P
 
 def test_it_keeps_growing_while_the_loader_is_busy(tmp_path: Path) -> None:
     spool = _spool(tmp_path)
-    spool.wait_while(lambda: True)
+    spool.wait_while(busy=lambda: True, idle=lambda: False)
     spool.append([_entry(b"one")]).result(10)
     time.sleep(1.2)
     spool.append([_entry(b"two")]).result(10)
@@ -85,6 +86,22 @@ def test_it_keeps_growing_while_the_loader_is_busy(tmp_path: Path) -> None:
     spool.close()
     assert _contents(tmp_path) == [b"one", b"two"]
     assert len(spool.sealed()) == 1
+
+
+def test_an_idle_loader_gets_enough_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_ENOUGH_BYTES", 100)
+    spool = Spool(tmp_path, 1 << 20, lambda _entry: False, gather_seconds=60)
+    idle = False
+    spool.wait_while(busy=lambda: False, idle=lambda: idle)
+    spool.append([_entry(b"x" * 200)]).result(10)
+    assert spool.sealed() == []
+    idle = True
+    spool.append([_entry(b"little more")]).result(10)
+    wait_until(spool.sealed, "a sealed segment", 10)
+    spool.append([_entry(b"not enough")]).result(10)
+    time.sleep(0.3)
+    assert len(spool.sealed()) == 1
+    spool.close()
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])

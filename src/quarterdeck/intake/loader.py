@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +33,10 @@ _LONGEST_WAIT_SECONDS = 5.0
 _IDLE_SECONDS = 0.25
 # How soon a segment is taken up beside another one.
 _ROOM_SECONDS = 0.05
-# The engine works at one insert with one core, to store it whole or not at all: two at once use the machine, and a
-# third fills the gaps in which one of them waits for the disk.
+# The engine works at one insert with one core, to store it whole or not at all: two at once use the machine. A third
+# is for the small groups of a segment, which have not to wait for its large one.
 _PARALLEL = 3
-# So many segments are loaded at once: while the last part of one is stored, the next one is on its way.
 _SEGMENTS = 2
-# From this size on a group is loaded in two parts; small inserts cost the engine more for each row.
-_DIVIDED_BYTES = 16 << 20
 
 # A frame that alone needs more memory or time than the engine may use is tried so often before it is given up.
 _HEAVY_TRIES = 8
@@ -83,7 +79,7 @@ class Loader:
         self._pool = ThreadPoolExecutor(_PARALLEL, thread_name_prefix="load")
         self._segments = ThreadPoolExecutor(_SEGMENTS, thread_name_prefix="segment")
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
-        spool.wait_while(lambda: len(self._loading) >= _SEGMENTS)
+        spool.wait_while(busy=lambda: len(self._loading) >= _SEGMENTS, idle=lambda: not self._loading)
 
     def start(self) -> None:
         loading.forget_files()
@@ -202,11 +198,7 @@ class Loader:
             groups.setdefault((entry.protocol, entry.frame.stream, entry.key), []).append(entry)
         rules, splits = self._rules(), Splits(path)
         named = [(self._group(path, name, entries, rules, splits), entries) for name, entries in groups.items()]
-        work = [
-            (part, self._pool.submit(self._load_group, group, part, start))
-            for group, entries in named
-            for start, part in _parts(group, entries)
-        ]
+        work = [(entries, self._pool.submit(self._load_group, group, entries)) for group, entries in named]
         failures = [failure for _entries, future in work if (failure := future.exception()) is not None]
         if failures:
             raise failures[0]
@@ -262,19 +254,6 @@ class Loader:
 
 def _token(group: _Group, entries: Sequence[Entry], start: int) -> str:
     return f"{group.token}-{start}-{len(entries)}"
-
-
-def _parts(group: _Group, entries: list[Entry]) -> list[tuple[int, list[Entry]]]:
-    """Return `[(start, entries)]`: a large group in two parts, the same ones whenever it is tried."""
-    token = _token(group, entries, 0)
-    if token not in group.splits:
-        if len(entries) < 2 or sum(len(entry.frame.content) for entry in entries) < _DIVIDED_BYTES:
-            return [(0, entries)]
-        # Noted for a later version, whose sizes may differ; on a read-only disk this one divides it so again anyway.
-        with suppress(OSError):
-            group.splits.add(token)
-    half = len(entries) // 2
-    return [(0, entries[:half]), (half, entries[half:])]
 
 
 def _hash(token: str) -> str:

@@ -76,15 +76,17 @@ def _next(file: BinaryIO) -> Entry | None:
         return None
     if length > _left(file):
         return None
-    rest = file.read(length)
-    if len(rest) < length or zlib.crc32(rest) != checksum:
+    inner = file.read(_INNER.size)
+    records, key, received_ms, protocol, stream = _INNER.unpack(inner)
+    content_bytes = length - _INNER.size - protocol - stream
+    if content_bytes < 0:
         return None
-    records, key, received_ms, protocol, stream = _INNER.unpack_from(rest)
-    names = _INNER.size + protocol
-    content = names + stream
+    # Content is read by itself: cut out of the frame it would be copied once more.
+    names, content = file.read(protocol + stream), file.read(content_bytes)
+    if zlib.crc32(content, zlib.crc32(names, zlib.crc32(inner))) != checksum:
+        return None
     try:
-        frame = Frame(rest[names:content].decode(), rest[content:], records)
-        return Entry(rest[_INNER.size : names].decode(), key, received_ms, frame)
+        return Entry(names[:protocol].decode(), key, received_ms, Frame(names[protocol:].decode(), content, records))
     except UnicodeDecodeError:
         return None
 

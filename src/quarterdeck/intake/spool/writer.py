@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 # Sealed at this size at the latest: what one insert takes well, in memory and in time.
 SEGMENT_BYTES = 48 << 20
+# So much is an insert worth its planning: a loader that has nothing else to do gets it at once.
+_ENOUGH_BYTES = 24 << 20
 # A quiet segment is sealed after this long; while the loader is busy it goes on growing.
 SEGMENT_SECONDS = 0.5
 # The same while somebody waits for what comes in.
@@ -81,6 +83,7 @@ class Spool:
         self._is_torn = False
         self._opened_at = 0.0
         self._busy: Callable[[], bool] = lambda: False
+        self._idle: Callable[[], bool] = lambda: False
         self._gather_seconds = gather_seconds
         self._hurried_until = 0.0
         self.repeated = 0
@@ -89,9 +92,12 @@ class Spool:
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
 
-    def wait_while(self, busy: Callable[[], bool]) -> None:
-        """Let the open segment grow while `busy()`: larger inserts cost the engine less for each record."""
-        self._busy = busy
+    def wait_while(self, *, busy: Callable[[], bool], idle: Callable[[], bool]) -> None:
+        """Let the open segment grow while `busy()`: larger inserts cost the engine less for each record.
+
+        While `idle()` it does not grow to its full size.
+        """
+        self._busy, self._idle = busy, idle
 
     def hurry(self, seconds: float) -> None:
         """Gather only for a moment within the next `seconds`: somebody waits for what comes in."""
@@ -273,7 +279,9 @@ class Spool:
         self._opened_at = time.monotonic()
 
     def _is_due(self) -> bool:
-        return self._size >= SEGMENT_BYTES or (self._left_seconds() <= 0 and not self._busy())
+        if self._size >= SEGMENT_BYTES:
+            return True
+        return (self._left_seconds() <= 0 and not self._busy()) or (self._size >= _ENOUGH_BYTES and self._idle())
 
     def _left_seconds(self) -> float:
         """How long the open segment goes on gathering."""
