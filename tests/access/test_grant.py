@@ -11,7 +11,7 @@ import pytest
 from tests.people import actor as acting
 from tests.people import person
 
-from quarterdeck import inventory, monitoring, telemetry
+from quarterdeck import access, inventory, monitoring, telemetry
 from quarterdeck.access import actions, registry
 from quarterdeck.access.checks import ACTIONS, Action, may, require, visible
 from quarterdeck.access.models import Role, RoleBinding, Token, User
@@ -102,7 +102,7 @@ def test_a_role_with_a_query_grants_nothing_about_the_whole_product(stranger_use
 
 def _guarded() -> list[str]:
     """The names of all actions that need a permission; what an open one checks instead has tests of its own."""
-    for package in (monitoring, inventory, telemetry):
+    for package in (access, monitoring, inventory, telemetry):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     return sorted(name for name, found in ACTIONS.items() if not found.is_open)

@@ -45,6 +45,19 @@ STORY: list[tuple[str, str, Any, int, str, str]] = [
     ("PUT", "/users/{ann}/roles/prod-viewer", None, 200, "access.bind_role", ""),
     ("POST", "/tokens", {"name": "ci", "roles": ["viewer"]}, 201, "access.create_token", "ci"),
     ("DELETE", "/tokens/{ci}", None, 204, "access.revoke_token", ""),
+    (
+        "POST",
+        "/credentials",
+        {"name": "lab", "kind": "password", "secret": {"password": "p"}},
+        201,
+        "credentials.create",
+        "",
+    ),
+    ("PATCH", "/credentials/lab", {"username": "ops"}, 200, "credentials.update", ""),
+    ("POST", "/credentials/lab/attachments", {"query": "type:host"}, 201, "credentials.attach", "attached"),
+    ("POST", "/vault/rotate", {}, 200, "credentials.rotate", ""),
+    ("DELETE", "/credentials/lab/attachments/{attached}", None, 204, "credentials.detach", ""),
+    ("DELETE", "/credentials/lab", None, 204, "credentials.delete", ""),
 ]
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import shutil
 import sqlite3
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ import httpx
 import openpyxl
 import pytest
 import yaml
-from tests.lab.instances import Instance, running_instance
+from tests.lab.instances import QUARTERDECK, Instance, running_instance
 from tests.lab.parts import wait_until
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,24 @@ def test_token_create_prints_the_token_alone(instance: Instance) -> None:
     done = instance.run("token", "create", "--data", str(instance.data), "--name", "ci", "--role", "admin")
     assert done.stdout == done.stdout.split()[0] + "\n"
     assert instance.get("/api/v1/items?limit=1", token=done.stdout.strip())[0] == 200
+
+
+def test_credentials_are_kept_by_a_file_or_stdin_and_never_shown(instance: Instance, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    words = ("--name", "contract", "--user", "ops", "--key-file", str(tmp_path / "key"), "-q", "type:host env:contract")
+    made = json.loads(instance.qd("credentials", "create", *words, "-o", "json").stdout)
+    assert (made["kind"], made["username"], made["attachments"][0]["query"]) == ("ssh_key", "ops", words[-1])
+    become = ("credentials", "create", "--name", "sudo", "--password-stdin", "--become", "sudo")
+    environment = {**instance.environment, "QD_URL": instance.url, "QD_TOKEN": instance.token}
+    subprocess.run([*QUARTERDECK, *become], env=environment, input="p w \n", text=True, check=True, capture_output=True)
+    shown = instance.qd("credentials", "list", "-o", "json").stdout
+    assert {row["kind"] for row in json.loads(shown)} == {"ssh_key", "become_password"}
+    assert "p w" not in shown
+    assert (tmp_path / "key").read_text().split("\n")[1] not in shown
+    wrong = instance.qd("credentials", "create", "--name", "x", "--key-file", str(tmp_path / "key.pub"), check=False)
+    assert (wrong.returncode, "public key" in wrong.stderr) == (65, True)
+    for name in ("contract", "sudo"):
+        instance.qd("credentials", "delete", name)
 
 
 def test_import_says_what_it_would_do_and_then_does_it(instance: Instance, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -30,11 +31,18 @@ def home() -> Iterator[Path]:
         yield home
 
 
+def _keep_a_key(source: Instance) -> None:
+    with directory() as home:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / "key"], check=True)
+        source.qd("credentials", "create", "--name", "lab", "--user", "ops", "--key-file", str(home / "key"))
+
+
 @pytest.fixture(scope="module")
 def backup(source: Instance) -> Iterator[Path]:
     """A backup of an instance with a few tokens, taken while more are made."""
     for number in range(3):
         source.run("token", "create", "--data", str(source.data), "--name", f"before{number}", "--role", "viewer")
+    _keep_a_key(source)
     stop = threading.Event()
 
     def load() -> None:
@@ -71,6 +79,8 @@ def test_it_restores_what_was_there_before_the_backup(source: Instance, backup: 
     restored.start()
     try:
         assert restored.get("/readyz")[1]["status"] == "ready"
+        # The key came along: every credential is opened and wrapped anew.
+        assert json.loads(restored.qd("credentials", "rotate", "-o", "json").stdout)["rewrapped"] == 1
     finally:
         restored.stop()
 

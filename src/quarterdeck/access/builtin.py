@@ -10,7 +10,7 @@ ROLES = (
     (
         "operator",
         "Operator",
-        "Reads and changes the inventory and dashboards, reads measurements, works on errors, makes own tokens.",
+        "Changes the inventory and dashboards, signs in on hosts, reads measurements, works on errors, makes tokens.",
         # Not inventory.secrets: reading passwords is granted on purpose or not at all.
         [f"inventory.{verb}" for verb in ("view", "edit", "delete", "import", "export", "merge", "types")]
         + [
@@ -20,6 +20,8 @@ ROLES = (
             "monitoring.dashboards",
             "errors.edit",
             "errors.upload",
+            "credentials.view",
+            "credentials.use",
             "access.tokens",
         ],
     ),

@@ -87,3 +87,63 @@ class OneTimeLink(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+
+
+class Credential(models.Model):
+    """What somebody signs in with on hosts. The secret is encrypted, see `access.vault.envelope`; nothing shows it.
+
+    `shown` holds what may be shown of the secret: `{"algorithm": "ssh-ed25519", "fingerprint": "SHA256:..."}`.
+    `key_id` names the key that `wrapped`, the record's own data key, is wrapped with. A credential whose key was lost
+    and given up has none of the three: it waits for its secret.
+    """
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password", _("Password")
+        SSH_KEY = "ssh_key", _("SSH key")
+        SSH_CERTIFICATE = "ssh_certificate", _("SSH certificate")
+        BECOME_PASSWORD = "become_password", _("Password to become another user")
+
+    class Become(models.TextChoices):
+        SUDO = "sudo", "sudo"
+        SU = "su", "su"
+        DOAS = "doas", "doas"
+
+    name = models.SlugField(max_length=100, unique=True)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    username = models.CharField(max_length=64, blank=True)
+    description = models.CharField(max_length=500, blank=True)
+    become_method = models.CharField(max_length=8, choices=Become.choices, blank=True)
+    become_user = models.CharField(max_length=64, blank=True)
+    shown = models.JSONField(default=dict)
+    sealed = models.BinaryField(default=b"")
+    wrapped = models.TextField(blank=True)
+    key_id = models.CharField(max_length=120, blank=True)
+    created_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField()
+    secret_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name",)
+        indexes = [models.Index(fields=["key_id"], name="credential_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def has_secret(self) -> bool:
+        return bool(self.key_id)
+
+
+class Attachment(models.Model):
+    """A credential is for the items that `query` selects; where several are, the highest `priority` wins."""
+
+    credential = models.ForeignKey(Credential, models.CASCADE, related_name="attachments")
+    query = models.TextField()
+    priority = models.SmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-priority", "id")
+
+    def __str__(self) -> str:
+        return f"{self.credential} -> {self.query}"

@@ -95,6 +95,13 @@ def _path(text: str) -> str:
     return text
 
 
+def _vault_keys(text: str) -> str:
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if not (re.fullmatch(r"[0-9A-Fa-f]{64}", part) or re.fullmatch(r"[0-9A-Za-z+/]{43}=", part)):
+            raise ValueError("expected 32 bytes in hexadecimal or base64, several with commas")
+    return text.strip()
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in allowed:
@@ -356,6 +363,28 @@ OPTIONS: tuple[Option, ...] = (
         "Where audit records are forwarded (RFC 5424), udp://, tcp:// or tls://host:port.",
         _url("udp", "tcp", "tls"),
     ),
+    Option(
+        "vault_key",
+        "",
+        "Key of the credentials, 32 bytes in hexadecimal or base64; NEW,OLD while it is rotated. A file when empty.",
+        _vault_keys,
+        secret=True,
+    ),
+    Option(
+        "vault_key_file",
+        "",
+        "File with the key of the credentials, made when missing; secrets/vault in the data directory when empty.",
+    ),
+    Option(
+        "vault_transit_url",
+        "",
+        "HashiCorp Vault or OpenBao whose transit engine keeps the key of the credentials; needs quarterdeck[vault].",
+        _url("https", "http"),
+    ),
+    Option("vault_transit_mount", "transit", "Where the transit engine is mounted."),
+    Option("vault_transit_key", "quarterdeck", "Name of the key in the transit engine."),
+    Option("vault_transit_token", "", "Token for Vault.", secret=True),
+    Option("vault_transit_token_file", "", "File with the token for Vault, read at each use: Vault's agent renews it."),
     Option("oidc_issuer", "", "OpenID Connect issuer for sign-in; off when empty.", _url("https", "http")),
     Option("oidc_client_id", "", "Client id at the OpenID Connect issuer."),
     Option("oidc_client_secret", "", "Client secret at the OpenID Connect issuer.", secret=True),

@@ -72,6 +72,9 @@ NAVIGATION: tuple[NavEntry, ...] = (
     ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
+    NavEntry(
+        _ADMIN, _("Credentials"), "web:credentials", "key", "credentials.view", "vault ssh keys passwords sudo secrets"
+    ),
     NavEntry(_ADMIN, _("Settings"), "web:settings", "settings", "settings.view", "system status sources sync"),
 )
 

@@ -20,6 +20,7 @@ PAGES = (
     "issues",
     "audit",
     "access",
+    "credentials",
     "settings",
     "accounts",
 )

@@ -44,6 +44,7 @@ def back_up(data: Path, target: Path) -> dict[str, Any]:
         # Files first: a checkpoint beside the records must not be younger than they are, that would look like a cut.
         _copy_files(data, staging)
         records.dump(staging)
+        _add_newer_keys(data, staging)
         # An audit segment that was archived meanwhile is no longer in the records.
         _copy_folder(data, staging, "audit/archive")
         facts = {
@@ -71,6 +72,15 @@ def _copy_files(data: Path, staging: Path) -> None:
         _copy(data / "quarterdeck.toml", staging / "quarterdeck.toml")
     for folder in _FOLDERS:
         _copy_folder(data, staging, folder)
+
+
+def _add_newer_keys(data: Path, staging: Path) -> None:
+    """Add the credentials' keys that a rotation made meanwhile: the records may be under one of those, or of before."""
+    source, target = data / "secrets" / "vault", staging / "secrets" / "vault"
+    if source.is_file():
+        before = target.read_text().split() if target.exists() else []
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        target.write_text("\n".join(dict.fromkeys([*source.read_text().split(), *before])))
 
 
 def _copy_folder(data: Path, staging: Path, folder: str) -> None:

@@ -29,6 +29,7 @@ from quarterdeck.web.pages import PageRequest, page
 _PACKAGES: dict[str, str | Promise] = {
     "access": gettext_lazy("Access"),
     "audit": gettext_lazy("Audit"),
+    "credentials": gettext_lazy("Credentials"),
     "inventory": gettext_lazy("Inventory"),
     "monitoring": gettext_lazy("Monitoring"),
     "settings": gettext_lazy("Settings"),
