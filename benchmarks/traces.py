@@ -27,7 +27,7 @@ from typing import Any
 
 HOURS = 24
 SPANS_PER_TRACE = 10
-TRACES_PER_INSERT = 50_000
+TRACES_PER_INSERT = 10_000
 WATERFALL_SPANS = 10_000
 ROUNDS = 40
 
@@ -187,11 +187,11 @@ def _otlp(trace: str, numbers: range, start_ns: int) -> bytes:
 
 def waterfall() -> bool:
     """Open a trace of 10,000 spans on an instance of its own; interactive is when a key moves the selection."""
-    from playwright.sync_api import sync_playwright
+    from tests.lab.chromium import chromium
     from tests.lab.instances import running_instance
     from tests.lab.parts import wait_until
 
-    with running_instance({"QD_LANGUAGE": "en"}) as instance, sync_playwright() as playwright:
+    with running_instance({"QD_LANGUAGE": "en"}) as instance, chromium() as browser:
         trace, start = f"{time.time_ns():032x}", time.time_ns() - 60 * 10**9
         for first in range(1, WATERFALL_SPANS + 1, 2000):
             address = f"http://{instance.environment['QD_INTAKE_HTTP']}/v1/traces"
@@ -199,7 +199,7 @@ def waterfall() -> bool:
             urllib.request.urlopen(urllib.request.Request(address, body, {"Content-Type": "application/json"})).close()
         found = lambda: instance.get(f"/api/v1/traces/{trace}", token=instance.token)  # noqa: E731
         wait_until(lambda: found()[0] == 200 and len(found()[1]["spans"]) == WATERFALL_SPANS, "the spans")
-        page = playwright.chromium.launch().new_page()
+        page = browser.new_page()
         page.goto(instance.set_up_link)
         for name, text in (("username", "bench"), ("email", "b@example.com"), ("password", "a-long-Passw0rd")):
             page.fill(f"input[name={name}]", text)
