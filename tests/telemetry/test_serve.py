@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -127,6 +128,13 @@ def test_it_refuses_what_it_does_not_support(engine: Engine) -> None:
     assert engine.ask("SELECT 1", **{"max_threads = 1, x": "1"}).code == 36
     assert engine.ask("SELECT 1", method="PUT").code == 36
     assert engine.ask("SELECT 1", path="/elsewhere").status == 404
+
+
+def test_a_query_gets_more_than_one_core(engine: Engine) -> None:
+    """With the engine's own idea of how much memory a thread needs, none would."""
+    pipeline = engine.ask("EXPLAIN PIPELINE SELECT sum(number) FROM numbers_mt(10000000)").body.decode()
+    [threads] = re.findall(r"AggregatingTransform × (\d+)", pipeline)
+    assert int(threads) >= 2
 
 
 def test_a_query_by_get_may_not_write(engine: Engine, table: str) -> None:

@@ -29,6 +29,8 @@ _OPTIONS: Mapping[str, str | int] = {
     "min_insert_block_size_rows": 1_000_000_000,
     "min_insert_block_size_bytes": 0,
     "max_insert_threads": 1,
+    # Two segments are loaded beside each other, each by one thread.
+    "max_threads": 1,
     "max_partitions_per_insert_block": 0,
     # The expressions of redaction are looked at only where a rule matches.
     "short_circuit_function_evaluation": "force_enable",
@@ -43,7 +45,6 @@ _OPTIONS: Mapping[str, str | int] = {
 # compiling it costs more than it saves. Indexes are made when parts are merged; a search reads what has none.
 _LITTLE_BYTES = 512 << 10
 _LITTLE_OPTIONS: Mapping[str, str | int] = {
-    "max_threads": 1,
     "query_plan_enable_optimizations": 0,
     "optimize_and_compare_chain": 0,
     "compile_expressions": 0,

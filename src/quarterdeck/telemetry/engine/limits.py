@@ -8,6 +8,8 @@ from pathlib import Path
 
 from quarterdeck.core.errors import BadInput
 
+_THREAD_MB = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -55,6 +57,9 @@ class Limits:
             "background_pool_size": 2,
             "max_thread_pool_size": 256,
             "max_threads": max(2, os.cpu_count() or 2),
+            # A query gets a thread for each so much of free memory. The engine's own figure is 1 GB: of the memory that
+            # is usual here, every query would run on one core.
+            "max_threads_min_free_memory_per_thread": _THREAD_MB << 20,
             "max_execution_time": self.query_seconds,
             "session_timezone": "UTC",
             # Two timers for each thread of each query, whose samples nobody keeps.
