@@ -1,1 +1,5 @@
-"""Transports to other machines. Empty until runs are built."""
+"""Reaching hosts: SSH over a pool of warm connections, host keys, becoming another user, commands with bounds.
+
+No tables here: who calls knows the items, opens the credentials and keeps the host keys. Everything is asyncio;
+`loop.run` is the door for code that is not.
+"""

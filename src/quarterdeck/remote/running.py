@@ -1,0 +1,224 @@
+"""One command on one connection: its output as it comes, within bounds; its end; and its end by force."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import cast
+
+import asyncssh
+from django.utils.translation import gettext as _
+
+from quarterdeck.remote.becoming import Beginning
+from quarterdeck.remote.errors import Lost, Phase, RemoteError
+from quarterdeck.remote.scripts import Command, killing, lines, started
+from quarterdeck.remote.sessions import Chunk, Session, Stream
+from quarterdeck.remote.target import Become, Patience
+
+MAX_OUTPUT_BYTES = 10 << 20
+_KILL_SECONDS = 30
+# A terminal that passes bytes on as they are.
+_RAW = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_OPOST: 0, asyncssh.PTY_ICANON: 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a command ended. `code` is None when a signal ended it (`signal` "KILL") or it ran out of its time.
+
+    `stdout_bytes` and `stderr_bytes` count everything; `is_cut` tells that not all of it was handed on.
+    """
+
+    code: int | None
+    signal: str
+    seconds: float
+    stdout_bytes: int
+    stderr_bytes: int
+    is_cut: bool = False
+    is_timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A command's output, gathered, for commands with little of it."""
+
+    exit: Exit
+    stdout: bytes = field(repr=False)
+    stderr: bytes = field(repr=False)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What one run knows of itself."""
+
+    connection: asyncssh.SSHClientConnection
+    command: Command
+    become: Become | None
+    patience: Patience
+    max_bytes: int
+    began: float = field(default_factory=time.monotonic)
+    pid: int | None = None
+    counts: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 0))
+    is_cut: bool = False
+
+    def allowed(self, chunk: Chunk) -> Chunk | None:
+        """Count a chunk; return the part of it that is handed on."""
+        room = self.max_bytes - sum(self.counts.values())
+        self.counts[chunk.stream] += len(chunk.data)
+        if len(chunk.data) <= room:
+            return chunk
+        self.is_cut = True
+        return Chunk(chunk.stream, chunk.data[:room]) if room > 0 else None
+
+    def exit(self, session: Session | None, *, is_timed_out: bool = False) -> Exit:
+        code, signal = (session.code, session.signal) if session and not is_timed_out else (None, "")
+        seconds = time.monotonic() - self.began
+        counts = (self.counts[Stream.STDOUT], self.counts[Stream.STDERR])
+        return Exit(code, signal, seconds, *counts, is_cut=self.is_cut, is_timed_out=is_timed_out)
+
+
+async def run(
+    connection: asyncssh.SSHClientConnection,
+    command: Command,
+    *,
+    become: Become | None = None,
+    patience: Patience | None = None,
+    max_bytes: int = MAX_OUTPUT_BYTES,
+) -> AsyncGenerator[Chunk | Exit, None]:
+    """Run `command` and yield its output as it comes, then its `Exit`. Use with `aclosing`.
+
+    Of the output `max_bytes` are handed on; the rest is read and counted, so that the command ends by itself. When its
+    time is over, the caller leaves or its task is cancelled, the command's whole process group on the host is killed.
+    Raises RemoteError, BadInput.
+    """
+    this = _Run(connection, command, become, patience or Patience(), max_bytes)
+    is_done = False
+    try:
+        async with aclosing(_parts(this)) as parts:
+            async for part in parts:
+                is_done = isinstance(part, Exit) and not part.is_timed_out
+                yield part
+    except Lost:
+        is_done = True
+        raise
+    finally:
+        if not is_done and this.pid is not None:
+            # The cancelled task must still see this through.
+            await asyncio.shield(asyncio.create_task(kill(connection, this.pid, become)))
+
+
+async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
+    beginning = Beginning(this.become)
+    session = await _open(this, beginning)
+    try:
+        this.pid = await beginning.pid(session, this.patience.become)
+        _send_stdin(session, this.command, beginning.needs_terminal)
+        for chunk in beginning.before:
+            if (allowed := this.allowed(chunk)) is not None:
+                yield allowed
+        deadline = asyncio.get_running_loop().time() + this.patience.run if this.patience.run else None
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    chunk_or_end = await session.next()
+            except TimeoutError:
+                yield this.exit(session, is_timed_out=True)
+                return
+            if chunk_or_end is None:
+                break
+            if (allowed := this.allowed(chunk_or_end)) is not None:
+                yield allowed
+        yield _end(this, session)
+    finally:
+        if session.channel is not None:
+            session.channel.close()
+
+
+async def _open(this: _Run, beginning: Beginning) -> Session:
+    line = started(lines(this.command, beginning.nonce), this.become, beginning.prompt)
+    try:
+        async with asyncio.timeout(this.patience.become):
+            _channel, session = await this.connection.create_session(
+                Session,
+                line,
+                encoding=None,
+                term_type="dumb" if beginning.needs_terminal else None,
+                term_modes=_RAW,
+            )
+    except TimeoutError as error:
+        raise Lost(_("the host does not open another session"), hint=_("try again"), phase=Phase.RUN) from error
+    except asyncssh.ChannelOpenError as error:
+        raise RemoteError(
+            _("the host opens no session: %(reason)s") % {"reason": error.reason},
+            hint=_("its MaxSessions may be reached"),
+            phase=Phase.RUN,
+        ) from error
+    except (asyncssh.Error, OSError) as error:
+        raise _lost(error) from error
+    return cast(Session, session)
+
+
+def _send_stdin(session: Session, command: Command, has_terminal: bool) -> None:
+    channel = session.channel
+    if channel is None or session.is_closed:
+        return
+    if command.stdin:
+        channel.write(command.stdin)
+    if has_terminal:
+        channel.write(b"\x04")
+    else:
+        channel.write_eof()
+
+
+def _end(this: _Run, session: Session) -> Exit:
+    if session.code is None and not session.signal:
+        raise _lost(session.error)
+    return this.exit(session)
+
+
+def _lost(error: Exception | None) -> Lost:
+    reason = str(error) if error else _("it was closed")
+    return Lost(
+        _("the connection ended before the command did: %(reason)s") % {"reason": reason},
+        hint=_("whether the command was done is not known; look on the host before it is repeated"),
+        phase=Phase.RUN,
+    )
+
+
+async def kill(connection: asyncssh.SSHClientConnection, pid: int, become: Become | None) -> bool:
+    """End the process group of `pid`, as the user that it has. Returns whether the host confirmed it in time.
+
+    Where all of a connection's sessions are taken, by commands that are killed as well perhaps, it is tried again.
+    """
+    deadline = time.monotonic() + _KILL_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            return await _kill_once(connection, pid, become)
+        except Lost:
+            # The connection is gone: nobody can be told.
+            return False
+        except RemoteError:
+            await asyncio.sleep(0.2)
+    return False
+
+
+async def _kill_once(connection: asyncssh.SSHClientConnection, pid: int, become: Become | None) -> bool:
+    this = _Run(connection, killing(pid), become, Patience(become=_KILL_SECONDS, run=_KILL_SECONDS), 4096)
+    async with aclosing(_parts(this)) as parts:
+        async for part in parts:
+            if isinstance(part, Exit):
+                return part.code == 0
+    return False
+
+
+async def result_of(parts: AsyncGenerator[Chunk | Exit, None]) -> Result:
+    """Return everything that `run` yields. Raises as it does."""
+    found: dict[Stream, list[bytes]] = {stream: [] for stream in Stream}
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Exit):
+                return Result(part, b"".join(found[Stream.STDOUT]), b"".join(found[Stream.STDERR]))
+            found[part.stream].append(part.data)
+    raise AssertionError("BUG: a run ended without an Exit")
