@@ -159,6 +159,9 @@ class TestFile:
         assert import_text(owner, b"slug: named\ntitle: Hosts\n", "x.yaml").dashboard.slug == "named"
         assert import_text(owner, "title: 主机\n".encode(), "主机.yaml").dashboard.slug == "dashboard"
 
+    def test_a_text_that_looks_like_a_date_is_a_text(self, owner: Actor) -> None:
+        assert import_text(owner, b"title: 2026-99-99\n", "x.yaml").dashboard.title == "2026-99-99"
+
     def test_a_trial_saves_nothing(self, owner: Actor) -> None:
         taken = import_values(owner, recorded("today.json"), is_dry=True)
         assert (taken.result, taken.dashboard.version) == ("made", 1)
@@ -167,7 +170,7 @@ class TestFile:
     @pytest.mark.parametrize(
         "content",
         [
-            b"title: 2026-99-99", b"? [a]\n: b", b"[" * 100_000,
+            b"? [a]\n: b", b"[" * 100_000,
             b"", b"[]", b"title: [", b"\xff\xfe\x00", b"a: &a [1]\nb: *a\n", b"{" * 5000,
             b"!!python/object/apply:os.system ['id']",
         ],

@@ -14,10 +14,10 @@ from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, Conflict, NotFound
 from quarterdeck.core.names import did_you_mean
+from quarterdeck.core.yamls import load
 from quarterdeck.inventory.actions.reindexing import reindex
 from quarterdeck.inventory.catalogue import RESERVED, spec_of, touch
 from quarterdeck.inventory.exchange.shapes import check_bounds
-from quarterdeck.inventory.exchange.yamls import load
 from quarterdeck.inventory.models import Attribute, Item, ItemType, Kind
 from quarterdeck.inventory.queries.selecting import USUAL_RELATIONS
 from quarterdeck.inventory.values import compiled

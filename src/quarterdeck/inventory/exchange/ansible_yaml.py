@@ -16,11 +16,11 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput
+from quarterdeck.core.yamls import OnceLoader, load
 from quarterdeck.inventory.exchange.ansible_ini import expand
 from quarterdeck.inventory.exchange.ansible_model import Inventory
 from quarterdeck.inventory.exchange.records import BadRow
 from quarterdeck.inventory.exchange.shapes import check_bounds
-from quarterdeck.inventory.exchange.yamls import OnceLoader, load
 
 VAULT = "$ANSIBLE_VAULT"
 

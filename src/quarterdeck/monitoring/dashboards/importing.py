@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-import yaml
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from yaml.composer import ComposerError
-from yaml.events import AliasEvent
 
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput
+from quarterdeck.core.yamls import load
 from quarterdeck.monitoring.dashboards.actions import checked_dashboard, free_slug, save_dashboard
 from quarterdeck.monitoring.dashboards.grafana import Note, is_grafana, read_grafana
 from quarterdeck.monitoring.dashboards.models import Dashboard
@@ -31,24 +29,25 @@ class Taken:
 
 def import_text(actor: Actor, content: bytes, name: str, *, slug: str = "") -> Taken:
     """Make a dashboard of a file, or a new version of the one with its short name. Raises Denied, BadInput."""
-    try:
-        values = _read(content)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        # A date that does not exist is a ValueError, a list as a key may be a TypeError.
-        raise BadInput(
-            _("the file is no YAML and no JSON: %(error)s") % {"error": str(error)[:300]},
-            hint=_("export it again, and take it as it is"),
-            field="file",
-        ) from error
+    values = _read(content)
     return import_values(actor, values, name, slug=slug)
 
 
-def _read(content: bytes) -> Any:
+def _read(content: bytes) -> object:
     try:
         # JSON is YAML, but its own reader is a thousand times as fast.
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        return yaml.load(content, _Loader)  # noqa: S506 - a safe loader, without aliases
+        return load(_text(content), _("the file"), may_have_aliases=False)
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(
+            _("the file is no text"), hint=_("export it again, and take it as it is"), field="file"
+        ) from error
 
 
 def import_values(
@@ -77,13 +76,3 @@ def import_values(
 
 def _slug_of(text: str) -> str:
     return slugify(text)[:60].strip("-_")
-
-
-class _Loader(yaml.SafeLoader):
-    """Without aliases: a few lines of them unfold to gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise ComposerError(None, None, "aliases are not taken", event.start_mark)
-        return super().compose_node(parent, index)

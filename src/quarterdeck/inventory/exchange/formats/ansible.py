@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 
 from django.utils.translation import gettext as _
 
+from quarterdeck.core.yamls import dump
 from quarterdeck.inventory.exchange.ansible_files import load_inventory
 from quarterdeck.inventory.exchange.ansible_vars import GROUPS, from_vars, implied_groups, is_secret, to_vars
 from quarterdeck.inventory.exchange.archives import unpack
 from quarterdeck.inventory.exchange.records import BadRow, Format, Record, Rows
-from quarterdeck.inventory.exchange.yamls import dump
 
 
 def read(path: Path) -> Rows:

@@ -7,9 +7,9 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from typing import BinaryIO
 
+from quarterdeck.core.yamls import dump
 from quarterdeck.inventory.exchange.formats.ansible import hosts_of, read
 from quarterdeck.inventory.exchange.records import Format, Record
-from quarterdeck.inventory.exchange.yamls import dump
 
 
 def _yaml(value: object) -> bytes:

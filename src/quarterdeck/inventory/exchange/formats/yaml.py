@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from quarterdeck.core.yamls import dump, load
 from quarterdeck.inventory.exchange.files import read_text
 from quarterdeck.inventory.exchange.records import Format, Record, Rows
 from quarterdeck.inventory.exchange.shapes import nest, records_of
-from quarterdeck.inventory.exchange.yamls import dump, load
 
 
 def read(path: Path) -> Rows:

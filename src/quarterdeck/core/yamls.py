@@ -53,9 +53,16 @@ class Dumper(yaml.CSafeDumper):
         return True
 
 
-def load(text: str, where: str, loader: type[yaml.CSafeLoader] = CoreLoader) -> object:
-    """Return the one document of a YAML text. Raises BadInput that says where in `where` it goes wrong."""
+def load(
+    text: str, where: str, loader: type[yaml.CSafeLoader] = CoreLoader, *, may_have_aliases: bool = True
+) -> object:
+    """Return the one document of a YAML text. Raises BadInput that says where in `where` it goes wrong.
+
+    A few lines of aliases share their values here, and unfold to gigabytes once they are written out.
+    """
     try:
+        if not may_have_aliases:
+            _require_no_alias(text)
         return yaml.load(text, loader)  # noqa: S506 - both loaders build plain values only
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -69,6 +76,13 @@ def load(text: str, where: str, loader: type[yaml.CSafeLoader] = CoreLoader) -> 
         raise BadInput(
             _("%(where)s is not YAML that can be read: %(error)s") % {"where": where, "error": error}
         ) from error
+
+
+def _require_no_alias(text: str) -> None:
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            mark: Any = event.start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases are not taken", mark)
 
 
 def dump(value: object, stream: IO[bytes]) -> None:
