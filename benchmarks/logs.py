@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -27,10 +25,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.telemetry import own_engine
 from benchmarks.traces import ROUNDS, measure, milliseconds, say
 
 HOURS = 24
-LINES_PER_INSERT = 500_000
+# Half a million stand near the engine's memory limit.
+LINES_PER_INSERT = 100_000
 PEER_ROUNDS = 5
 TAILS = 10
 
@@ -183,27 +183,10 @@ def _ripgrep(home: Path, flat: Path, ids: list[str]) -> dict[str, Callable[[], A
 
 
 def with_engine(lines: int) -> bool:
-    from benchmarks.telemetry import start_engine
-
-    home = Path(tempfile.mkdtemp(prefix="quarterdeck-bench-"))
-    os.environ.update(QD_DATA=str(home), DJANGO_SETTINGS_MODULE="quarterdeck.conf.settings")
-    engine: subprocess.Popen[bytes] | None = None
-    try:
-        import django
-
-        django.setup()
-        from quarterdeck.conf.startup import prepare_records
-
-        prepare_records()
-        engine = start_engine(home)
+    with own_engine() as (home, _engine):
         end = datetime.now(UTC).replace(microsecond=0)
         say("lines stored through all views", f"{fill(lines, end - timedelta(hours=HOURS)):,.0f}/s")
         return _asked(home, end)
-    finally:
-        if engine is not None:
-            engine.terminate()
-            engine.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _asked(home: Path, end: datetime) -> bool:

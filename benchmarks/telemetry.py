@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,28 @@ def start_engine(data: Path) -> subprocess.Popen[bytes]:
             sys.exit("the engine did not start")
         time.sleep(0.05)
     return process
+
+
+@contextmanager
+def own_engine() -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """Yield a data directory of its own, with empty records, and the engine that runs on it. Once in a process."""
+    home = Path(tempfile.mkdtemp(prefix="quarterdeck-bench-"))
+    os.environ.update(QD_DATA=str(home), DJANGO_SETTINGS_MODULE="quarterdeck.conf.settings")
+    engine: subprocess.Popen[bytes] | None = None
+    try:
+        import django
+
+        django.setup()
+        from quarterdeck.conf.startup import prepare_records
+
+        prepare_records()
+        engine = start_engine(home)
+        yield home, engine
+    finally:
+        if engine is not None:
+            engine.terminate()
+            engine.wait(30)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def names(count: int) -> list[tuple[str, dict[str, str]]]:
@@ -181,21 +204,8 @@ def main() -> None:
     options.add_argument("--hosts", type=int, default=50)
     options.add_argument("--series", type=int, default=200)
     chosen = options.parse_args()
-    data = Path(tempfile.mkdtemp(prefix="quarterdeck-bench-"))
-    os.environ["QD_DATA"] = str(data)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "quarterdeck.conf.settings"
-    import django
-    from django.core.management import call_command
-
-    django.setup()
-    call_command("migrate", verbosity=0)
-    engine = start_engine(data)
-    try:
-        run(data, engine, max(chosen.hosts, HOST + 1), chosen.series)
-    finally:
-        engine.terminate()
-        engine.wait(30)
-        shutil.rmtree(data)
+    with own_engine() as (home, engine):
+        run(home, engine, max(chosen.hosts, HOST + 1), chosen.series)
 
 
 def run(data: Path, engine: subprocess.Popen[bytes], hosts: int, series: int) -> None:

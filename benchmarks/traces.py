@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+
+from benchmarks.telemetry import own_engine
 
 HOURS = 24
 SPANS_PER_TRACE = 10
@@ -145,19 +142,7 @@ def stored() -> None:
 
 
 def with_engine(spans: int) -> bool:
-    from benchmarks.telemetry import start_engine
-
-    home = Path(tempfile.mkdtemp(prefix="quarterdeck-bench-"))
-    os.environ.update(QD_DATA=str(home), DJANGO_SETTINGS_MODULE="quarterdeck.conf.settings")
-    engine: subprocess.Popen[bytes] | None = None
-    try:
-        import django
-
-        django.setup()
-        from quarterdeck.conf.startup import prepare_records
-
-        prepare_records()
-        engine = start_engine(home)
+    with own_engine():
         from quarterdeck.telemetry import client
 
         end = datetime.now(UTC).replace(microsecond=0)
@@ -165,11 +150,6 @@ def with_engine(spans: int) -> bool:
         client.command("OPTIMIZE TABLE spans FINAL")
         stored()
         return questions(end)
-    finally:
-        if engine is not None:
-            engine.terminate()
-            engine.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _otlp(trace: str, numbers: range, start_ns: int) -> bytes:

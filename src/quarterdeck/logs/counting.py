@@ -24,9 +24,13 @@ _COLUMN_FACETS = ("level", "service", "host", "source")
 _STEPS_SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 _NAME = re.compile(r"[\w.\-/]+")
 
-_HISTOGRAM = """
-    SELECT intDiv(toUnixTimestamp(ts) - {start:Int64}, {step:Int64}) AS bar, level, count()
-    FROM logs WHERE {where} GROUP BY bar, level ORDER BY bar"""
+# A small key finds its group by place; a level beside it in the key costs three times what the conditions do.
+_HISTOGRAM = f"""
+    SELECT toUInt16(intDiv(toUnixTimestamp(ts) - {{start:Int64}}, {{step:Int64}})) AS bar, count(),
+        {", ".join(f"countIf(level = '{level}')" for level in LEVELS)}
+    FROM logs WHERE {{where}} GROUP BY bar ORDER BY bar"""
+# A set for each: one grouping by all four, whose few rows feed the facets, costs twice as much, since only a single
+# column of low cardinality is grouped by its dictionary.
 _FACETS = """
     SELECT level, service, host, source, count() AS n,
         multiIf(grouping(level) = 0, 'level', grouping(service) = 0, 'service', grouping(host) = 0, 'host', 'source')
@@ -96,13 +100,12 @@ def histogram(actor: Actor, search: Search, *, bars: int = 60) -> Histogram:
     start = search.since_ns // 1_000_000_000 // step * step
     count = max(1, math.ceil((search.until_ns / 1e9 - start) / step))
     rows = ask(actor, _HISTOGRAM, where, {"start": start, "step": step})
-    counts: dict[str, list[int]] = {}
-    for bar, level, n in rows:
-        name = level if level in LEVELS else ""
-        counts.setdefault(name, [0] * count)[min(int(bar), count - 1)] += int(n)
-    ordered = {level: counts[level] for level in ("", *LEVELS) if level in counts}
-    total = sum(map(sum, ordered.values()))
-    return Histogram(datetime.fromtimestamp(start, UTC), step, ordered, total)
+    counts = {level: [0] * count for level in ("", *LEVELS)}
+    for bar, of_all, *of_levels in rows:
+        for level, n in zip(counts, (of_all - sum(of_levels), *of_levels), strict=True):
+            counts[level][min(int(bar), count - 1)] += int(n)
+    found = {level: bars for level, bars in counts.items() if any(bars)}
+    return Histogram(datetime.fromtimestamp(start, UTC), step, found, sum(map(sum, found.values())))
 
 
 def step_of(seconds: float, bars: int) -> int:
