@@ -21,6 +21,8 @@ from tests.lab.parts import wait_until
 pytestmark = pytest.mark.slow
 EVIL = "<img src=x onerror=alert(1)>"
 MEMORY = "system_memory_usage_bytes"
+# The machine appeared a moment ago.
+HAPPENED = re.compile("appeared|出现")
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,8 @@ def test_every_view_is_drawn_from_the_address_alone(open_page: Open, measured: i
     page = open_page(f"/metrics?q={MEMORY}&q=up%20or%20vector(1)&view={view}&compare=week&range=15m", theme="auto")
     expect(page.locator("[data-table] tbody tr").nth(1)).to_be_visible()
     assert (page.locator("[data-drawing] canvas").count() > 0) == (view != "table")
+    if view == "heat":
+        expect(page.locator("[data-drawing]")).to_have_attribute("aria-label", HAPPENED)
     inspect_both(page)
 
 
@@ -180,10 +184,18 @@ def test_a_time_is_chosen_on_the_chart_and_compared(deck: Deck, open_page: Open,
     expect(page.locator("[data-drawing] canvas").first).to_be_visible()
     inspect_both(page)
     page.goto(deck.url(f"/metrics?q={MEMORY}&range=15m"))
-    # The machine appeared a moment ago.
-    happened = re.compile("appeared|出现")
-    expect(page.locator("[data-drawing]")).to_have_attribute("aria-label", happened)
+    expect(page.locator("[data-drawing]")).to_have_attribute("aria-label", HAPPENED)
     page.locator("input[type=checkbox][name=marks]").uncheck()
     page.wait_for_url("**marks=off**")
     expect(page.locator("[data-drawing] canvas").first).to_be_visible()
-    expect(page.locator("[data-drawing]")).not_to_have_attribute("aria-label", happened)
+    expect(page.locator("[data-drawing]")).not_to_have_attribute("aria-label", HAPPENED)
+
+
+def test_a_row_of_tabs_begins_at_the_chosen_one(deck: Deck, open_page: Open, measured: int) -> None:
+    page = open_page(f"/items/{measured}", width=390)
+    tabs = page.locator(".qd-tabs").first
+    assert tabs.evaluate("row => row.scrollWidth > row.clientWidth")
+    page.goto(deck.url(tabs.locator("a").last.get_attribute("href") or ""))
+    tab = page.locator(".qd-tabs [aria-current=page]").first
+    expect(tab).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate("scrollX + scrollY") == 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.http import HttpRequest
@@ -12,6 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from quarterdeck.core.errors import Denied, OpsError, Unauthenticated
 from quarterdeck.web.formatting import in_sentences
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -26,6 +28,19 @@ def errors_into(form: forms.Form) -> Iterator[None]:
         raise
     except OpsError as error:
         form.add_error(error.field if error.field in form.fields else None, in_sentences(error.message, error.hint))
+
+
+def is_saved(form: forms.Form, save: Callable[[dict[str, Any]], object]) -> bool:
+    """Give what a valid form holds to `save`; return whether it was taken. What was wrong stands in the form then."""
+    if form.is_valid():
+        with errors_into(form):
+            save(dict(form.cleaned_data))
+    return form.is_valid()
+
+
+def chosen(found: Iterable[T], name: str, value: str) -> T | None:
+    """Return the one of a list that the address names, for the form that changes it."""
+    return next((one for one in found if str(getattr(one, name)) == value), None)
 
 
 def form_status(form: forms.BaseForm) -> int:

@@ -169,11 +169,22 @@ def shown(line: Line) -> dict[str, Any]:
     return {"ts": moment(line.at), **fields}
 
 
-def _search(q: str, since: str, until: str, selector: str, parse: str = "") -> Search:
-    at = now()
-    start = at_time(since, "since", at)
-    end: datetime = at_time(until, "until", at) if until else at
-    return Search(q, start, end, selector, parse)
+class Asked(Schema):
+    """Which lines. `since` and `until` are 30m, 6h, 7d ago or ISO 8601; `selector` limits the items."""
+
+    q: UrlQuery = ""
+    since: Text = "1h"
+    until: Text = ""
+    selector: UrlQuery = ""
+
+    def search(self, parse: str = "") -> Search:
+        at = now()
+        start = at_time(self.since, "since", at)
+        end: datetime = at_time(self.until, "until", at) if self.until else at
+        return Search(self.q, start, end, self.selector, parse)
+
+
+Parse = Annotated[str, Query("", max_length=1000, description="json, logfmt, access or grok:PATTERN")]
 
 
 def _counted(values: list[tuple[str, int]]) -> list[LogValue]:
@@ -184,16 +195,13 @@ def _counted(values: list[tuple[str, int]]) -> list[LogValue]:
 def list_(
     request: HttpRequest,
     response: HttpResponse,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
-    parse: Annotated[str, Query("", max_length=1000, description="json, logfmt, access or grok:PATTERN")] = "",
+    asked: Query[Asked],
+    parse: Parse = "",
     limit: Rows = 100,
     after: Cursor = "",
 ) -> dict[str, Any]:
     """List lines, newest first. `since` and `until` are 30m, 6h, 7d ago or ISO 8601; `selector` limits the items."""
-    page = queries.find(identify(request), _search(q, since, until, selector, parse), limit=limit, after=after)
+    page = queries.find(identify(request), asked.search(parse), limit=limit, after=after)
     link_next(request, response, page.next or None)
     return {"items": [shown(line) for line in page.lines], "next": page.next or None}
 
@@ -201,14 +209,11 @@ def list_(
 @router.get("/logs/histogram", response=LogHistogram)
 def histogram(
     request: HttpRequest,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
+    asked: Query[Asked],
     bars: Annotated[int, Query(60, ge=1, le=1000)] = 60,
 ) -> dict[str, Any]:
     """Count lines by level, in steps of a round length."""
-    found = queries.histogram(identify(request), _search(q, since, until, selector), bars=bars)
+    found = queries.histogram(identify(request), asked.search(), bars=bars)
     return {
         "start": moment(found.start),
         "step_seconds": found.step_seconds,
@@ -218,11 +223,9 @@ def histogram(
 
 
 @router.get("/logs/facets", response=LogFacets)
-def facets(
-    request: HttpRequest, q: UrlQuery = "", since: Text = "1h", until: Text = "", selector: UrlQuery = ""
-) -> dict[str, Any]:
+def facets(request: HttpRequest, asked: Query[Asked]) -> dict[str, Any]:
     """Count levels, services, hosts and protocols, and attributes in a sample of the lines."""
-    found = queries.facets(identify(request), _search(q, since, until, selector))
+    found = queries.facets(identify(request), asked.search())
     return {
         "items": [{"field": one.field, "is_sampled": one.is_sampled, "values": _counted(one.values)} for one in found]
     }
@@ -232,13 +235,10 @@ def facets(
 def statistics(
     request: HttpRequest,
     field: Text,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
+    asked: Query[Asked],
 ) -> dict[str, Any]:
     """Answer what the values of one field are like."""
-    found = queries.statistics(identify(request), _search(q, since, until, selector), field)
+    found = queries.statistics(identify(request), asked.search(), field)
     names = [name for name in LogStatistics.model_fields if name != "top"]
     return {**{name: getattr(found, name) for name in names}, "top": _counted(found.top)}
 
@@ -262,15 +262,12 @@ def context(
 @router.get("/logs/patterns", response=LogPatterns)
 def patterns(
     request: HttpRequest,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
+    asked: Query[Asked],
     order: Order = "count",
     limit: Annotated[int, Query(50, ge=1, le=200)] = 50,
 ) -> dict[str, Any]:
     """List what kinds of lines there are: `order` is count, rare, new or change against the time before."""
-    found = queries.patterns(identify(request), _search(q, since, until, selector), order=order, limit=limit)
+    found = queries.patterns(identify(request), asked.search(), order=order, limit=limit)
     plain = [name for name in LogPattern.model_fields if name not in ("first", "last")]
     return {
         "items": [
@@ -283,18 +280,15 @@ def patterns(
 @router.get("/logs/changed", response=LogChanges)
 def changed(
     request: HttpRequest,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
-    parse: Annotated[str, Query("", max_length=1000, description="json, logfmt, access or grok:PATTERN")] = "",
+    asked: Query[Asked],
+    parse: Parse = "",
     limit: Annotated[int, Query(20, ge=1, le=50)] = 20,
 ) -> dict[str, Any]:
     """Compare the lines with those of the same length of time before: which fields, values and patterns differ most.
 
     Values on fewer than five lines are not told apart, nor is a difference told that may well be chance (3 deviations).
     """
-    found = queries.changed(identify(request), _search(q, since, until, selector, parse), limit=limit)
+    found = queries.changed(identify(request), asked.search(parse), limit=limit)
     return {
         "before_since": moment(found.before_since),
         "since": moment(found.since),
@@ -320,14 +314,11 @@ def tail(request: HttpRequest, q: UrlQuery = "", selector: UrlQuery = "") -> Str
 @router.get("/exports/logs", response={200: None}, openapi_extra=file_answer(*FORMATS.values()))
 def export_(
     request: HttpRequest,
-    q: UrlQuery = "",
-    since: Text = "1h",
-    until: Text = "",
-    selector: UrlQuery = "",
+    asked: Query[Asked],
     format: Text = "jsonl",  # noqa: A002 - on the wire
 ) -> StreamingHttpResponse:
     """Stream the lines as a file, newest first: jsonl or csv. A failure on the way breaks the connection off."""
-    content = export(identify(request), _search(q, since, until, selector), format)
+    content = export(identify(request), asked.search(), format)
     answer = StreamingHttpResponse(in_background(content), content_type=FORMATS[format])
     answer["Content-Disposition"] = f'attachment; filename="logs-{now():%Y%m%d-%H%M%S}.{format}"'
     return answer

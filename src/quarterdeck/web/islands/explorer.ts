@@ -173,7 +173,7 @@ class Explorer {
         .replace("{highest}", line.max === null ? "–" : withUnit(line.max, line.unit)),
     );
     this.canvas.setAttribute("role", "img");
-    this.canvas.setAttribute("aria-label", [...lines, ...markWords(isHeat ? [] : (answer.marks ?? []))].join(". "));
+    this.canvas.setAttribute("aria-label", [...lines, ...markWords(answer.marks ?? [])].join(". "));
   }
 
   private border(): { at: number; title: string } | null {

@@ -1,6 +1,7 @@
 // The heat map: a row for each series, a column for each step, the value as colour.
 import { font, textElement, token, tooltipStyle } from "./drawing";
 import type { Answer } from "./explorer";
+import { markData, markNotes } from "./marks";
 import { absoluteTime } from "./times";
 import { withUnit } from "./units";
 
@@ -23,6 +24,13 @@ function cells(answer: Answer): [number, number, number][] {
   );
 }
 
+/** What happened, at the columns of its times: the axis is one of categories. */
+function happened(answer: Answer): object {
+  const { since, step } = answer;
+  const columns = (answer.marks ?? []).map(([at, severity, text]): [number, string, string] => [Math.round((at - since) / step), severity, text]);
+  return { silent: true, symbol: "none", label: { show: false }, data: markData(columns, 0, answer.points - 1) };
+}
+
 export function heatOption(answer: Answer, width: number): Record<string, unknown> {
   const label = { color: token("--qd-muted"), fontFamily: font(), fontSize: 12 };
   const found = cells(answer);
@@ -40,7 +48,8 @@ export function heatOption(answer: Answer, width: number): Record<string, unknow
         const box = textElement("div", absoluteTime(answer.since + column * answer.step), "qd-muted");
         const line = textElement("div", "", "qd-tip");
         line.append(textElement("span", names[row] ?? ""), textElement("b", withUnit(value, answer.series[row]?.unit ?? "")));
-        box.append(line);
+        const at = answer.since + column * answer.step;
+        box.append(line, ...markNotes(answer.marks ?? [], at, answer.since, answer.since + answer.step * (answer.points - 1)));
         return box;
       },
     },
@@ -76,6 +85,6 @@ export function heatOption(answer: Answer, width: number): Record<string, unknow
       textStyle: label,
       inRange: { color: [token("--qd-sea-soft"), token("--qd-sea"), token("--qd-warn"), token("--qd-bad")] },
     },
-    series: [{ type: "heatmap", data: found, progressive: 0, emphasis: { itemStyle: { borderColor: token("--qd-ink"), borderWidth: 1 } } }],
+    series: [{ type: "heatmap", data: found, progressive: 0, emphasis: { itemStyle: { borderColor: token("--qd-ink"), borderWidth: 1 } }, markLine: happened(answer) }],
   };
 }

@@ -36,6 +36,16 @@ function openWide(): void {
   }
 }
 
+/** A row of tabs that is wider than the screen begins at the chosen one; the page itself stays where it is. */
+function showCurrentTabs(): void {
+  for (const row of document.querySelectorAll<HTMLElement>(".qd-tabs")) {
+    const tab = row.querySelector<HTMLElement>('[aria-current="page"]');
+    if (!tab || row.scrollWidth <= row.clientWidth) continue;
+    const [outer, inner] = [row.getBoundingClientRect(), tab.getBoundingClientRect()];
+    row.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
+  }
+}
+
 export function startShell(): void {
   const root = document.documentElement;
   applyTheme(root.dataset["themeChoice"] ?? "auto");
@@ -54,6 +64,7 @@ export function startShell(): void {
   });
   document.addEventListener("htmx:afterSettle", openWide);
   openWide();
+  showCurrentTabs();
   document.addEventListener("change", (event) => {
     const input = event.target as HTMLInputElement;
     if (input.dataset["autosubmit"] !== undefined) input.form?.requestSubmit();

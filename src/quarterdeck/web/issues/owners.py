@@ -18,7 +18,7 @@ from quarterdeck.core.errors import BadInput
 from quarterdeck.errors import owner_actions, owning
 from quarterdeck.errors.artifacts.actions import PROJECT_MAX
 from quarterdeck.errors.models import Ownership
-from quarterdeck.web.forms import errors_into, form_status
+from quarterdeck.web.forms import chosen, form_status, is_saved
 from quarterdeck.web.issues.lists import tabs_of
 from quarterdeck.web.pages import PageRequest, page
 
@@ -50,15 +50,7 @@ def owners(request: PageRequest) -> HttpResponse:
     found = owner_actions.ownerships(request.actor)
     if request.method == "POST":
         form = OwnersForm(request.POST)
-        if form.is_valid():
-            with errors_into(form):
-                owner_actions.set_owners(
-                    request.actor,
-                    form.cleaned_data["project"],
-                    form.cleaned_data["text"],
-                    assigns=form.cleaned_data["assigns"],
-                )
-        if form.is_valid():
+        if is_saved(form, lambda values: owner_actions.set_owners(request.actor, **values)):
             messages.success(request, _("The rules are saved. Issues that are new from now on obey them."))
             address = reverse("web:issue_owners")
             return HttpResponseRedirect(f"{address}?{urlencode({'project': form.cleaned_data['project']})}")
@@ -80,7 +72,7 @@ def _chosen(request: PageRequest, found: list[Ownership]) -> tuple[str, OwnersFo
     project = request.GET.get("project", "")
     if not project.isdecimal() or len(project) > 18:
         project = str(found[0].project) if found else ""
-    row = next((one for one in found if str(one.project) == project), None)
+    row = chosen(found, "project", project)
     initial = {"project": project, "text": row.text if row else "", "assigns": row.assigns if row else True}
     return project, OwnersForm(initial=initial)
 

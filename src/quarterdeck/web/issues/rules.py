@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from quarterdeck.errors import rule_actions
-from quarterdeck.web.forms import errors_into, form_status
+from quarterdeck.web.forms import chosen, form_status, is_saved
 from quarterdeck.web.issues.lists import tabs_of
 from quarterdeck.web.pages import PageRequest, page
 
@@ -44,16 +44,13 @@ def rules(request: PageRequest) -> HttpResponse:
     found = rule_actions.rules(request.actor)
     if request.method == "POST":
         form = RuleForm(request.POST)
-        if form.is_valid():
-            with errors_into(form):
-                rule_actions.set_rule(request.actor, **form.cleaned_data)
-        if form.is_valid():
+        if is_saved(form, lambda values: rule_actions.set_rule(request.actor, **values)):
             messages.success(request, _("The rule is saved. Groups that come from now on obey it."))
             return HttpResponseRedirect(reverse("web:issue_rules"))
     else:
-        chosen = next((rule for rule in found if rule.name == request.GET.get("rule")), None)
+        rule = chosen(found, "name", request.GET.get("rule", ""))
         names = ("name", "query", "fingerprint", "position", "is_enabled")
-        form = RuleForm(initial={name: getattr(chosen, name) for name in names} if chosen else None)
+        form = RuleForm(initial={name: getattr(rule, name) for name in names} if rule else None)
     context: dict[str, Any] = {"rules": found, "form": form, "tabs": tabs_of(request, "rules")}
     return render(request, "web/issues/rules.html", context, status=form_status(form))
 

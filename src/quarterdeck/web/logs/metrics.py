@@ -18,7 +18,7 @@ from quarterdeck.access.checks import may
 from quarterdeck.logs import measuring, metric_actions
 from quarterdeck.logs.models import LogMetric
 from quarterdeck.telemetry.naming import label_name
-from quarterdeck.web.forms import errors_into, form_status
+from quarterdeck.web.forms import chosen, form_status, is_saved
 from quarterdeck.web.pages import PageRequest, page
 
 _FIELDS = ("name", "query", "unit", "kind", "field", "parse", "series_max", "is_enabled")
@@ -82,10 +82,7 @@ def metrics(request: PageRequest) -> HttpResponse:
     found = metric_actions.metrics(request.actor)
     if request.method == "POST":
         form = MetricForm(request.POST)
-        if form.is_valid():
-            with errors_into(form):
-                _save(request, dict(form.cleaned_data))
-        if form.is_valid():
+        if is_saved(form, lambda values: _save(request, values)):
             messages.success(request, _("The metric is saved. Minutes from now on are counted."))
             return HttpResponseRedirect(reverse("web:log_metrics"))
     else:
@@ -120,9 +117,9 @@ def _save(request: PageRequest, values: dict[str, Any]) -> None:
 
 
 def _initial(request: PageRequest, found: list[LogMetric]) -> dict[str, Any] | None:
-    chosen = next((one for one in found if one.name == request.GET.get("metric")), None)
-    if chosen:
-        return {name: getattr(chosen, name) for name in _FIELDS} | {"labels": ",".join(chosen.labels)}
+    metric = chosen(found, "name", request.GET.get("metric", ""))
+    if metric:
+        return {name: getattr(metric, name) for name in _FIELDS} | {"labels": ",".join(metric.labels)}
     query = request.GET.get("q", "")
     return {"query": query, "series_max": 100, "is_enabled": True} if query else None
 
