@@ -99,9 +99,10 @@ def test_it_answers_what_the_client_asks_before(intake: IntakeLab) -> None:
 def test_it_stores_and_finds_documents_of_version_7(intake: IntakeLab, tmp_path: Path) -> None:
     """The product check of 7.14 and later looks at the version and the header."""
     environment = tmp_path / "es7"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    lock = ROOT / "requirements/elasticsearch7.lock.txt"
-    subprocess.run([environment / "bin/pip", "install", "-q", "--require-hashes", "-r", lock], check=True)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "-q", "--python", sys.executable, environment], check=True)
+    install = [uv, "pip", "install", "-q", "--python", environment / "bin/python", "--require-hashes"]
+    subprocess.run([*install, "-r", ROOT / "requirements/elasticsearch7.lock.txt"], check=True)
     service = intake.unique("es7")
     command = [environment / "bin/python", "-c", _V7, intake.url, service]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
