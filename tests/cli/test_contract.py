@@ -64,6 +64,23 @@ def test_credentials_are_kept_by_a_file_or_stdin_and_never_shown(instance: Insta
         instance.qd("credentials", "delete", name)
 
 
+def test_many_hosts_are_added_by_a_pattern_with_what_signs_in_on_them(instance: Instance, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    instance.qd("credentials", "create", "--name", "added", "--key-file", str(tmp_path / "key"))
+    words = ("--user", "ops", "--port", "2222", "--credential", "added", "--address-pattern", "10.9.0.[7:9]")
+    for expected in ({"create": 3, "update": 0}, {"create": 0, "update": 0}):
+        done = instance.qd("hosts", "add", "added[01:03].example", *words, "--set", "env=added", "-o", "json")
+        assert {name: json.loads(done.stdout)[name] for name in expected} == expected
+    rows = json.loads(instance.qd("items", "list", "-q", "env:added", "-o", "json").stdout)
+    assert [(row["name"], row["primary_ip"]) for row in rows] == [
+        (f"added0{number}.example", f"10.9.0.{number + 6}") for number in (1, 2, 3)
+    ]
+    assert json.loads(instance.qd("credentials", "resolve", rows[0]["name"], "-o", "json").stdout)["sign_in"] == "added"
+    few = instance.qd("hosts", "add", "x[1:3]", "--address-pattern", "10.9.0.[1:2]", check=False)
+    assert (few.returncode, "3 names and 2 addresses" in few.stderr) == (65, True)
+    instance.qd("credentials", "delete", "added")
+
+
 def test_import_says_what_it_would_do_and_then_does_it(instance: Instance, tmp_path: Path) -> None:
     tried = import_csv(instance, tmp_path, "imported", "--dry-run")
     result = json.loads(tried.stdout)

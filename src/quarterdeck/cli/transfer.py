@@ -42,7 +42,12 @@ def import_items(
     fields = {"type": type_, "key": key, "format": format_, "dry_run": "true" if dry_run else "false"}
     with Client() as client, file.open("rb") as content:
         started = client.upload("/imports", file.name, content, fields)
-        done = _wait(client, started)
+        done = follow(client, started)
+    finish(done, output, dry_run=dry_run)
+
+
+def finish(done: dict[str, Any], output: Format, *, dry_run: bool = False) -> None:
+    """Tell what an import did, and how it is taken back. Raises RowsRefused."""
     _report(done, output)
     if done.get("change_set"):
         note(f"`qd changes undo {done['change_set']}` takes it back")
@@ -50,7 +55,7 @@ def import_items(
         raise RowsRefused(f"{len(done['errors'])} rows were refused", hint="correct them and import again")
 
 
-def _wait(client: Client, started: dict[str, Any]) -> dict[str, Any]:
+def follow(client: Client, started: dict[str, Any]) -> dict[str, Any]:
     """Follow an import to its end; return its result."""
     current, polls = started, 0
     while current["phase"] in ("uploaded", "running"):

@@ -1,1 +1,1 @@
-"""Runs: query -> hosts -> output. Empty until runs are built."""
+"""Runs: query -> hosts -> output. So far: how a host of the inventory is reached."""
