@@ -319,3 +319,76 @@ def test_too_many_buckets_are_refused(docs: list[Doc]) -> None:
     ):
         with pytest.raises(TooManyBuckets, match="too many buckets"):
             ask({"a": one})
+
+
+def _combinations(docs: list[Doc]) -> Counter[tuple[int, str, str]]:
+    return Counter((one.ms // HOUR_MS * HOUR_MS, one.host, one.service) for one in docs)
+
+
+def test_composite_pages_through_every_combination_in_its_order(docs: list[Doc]) -> None:
+    sources = [
+        {"hour": {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "order": "desc"}}},
+        {"host": {"terms": {"field": "host.name"}}},
+        {"service": {"terms": {"field": "service.name", "missing_bucket": True}}},
+    ]
+    wanted = _combinations(docs)
+    found: list[dict[str, Any]] = []
+    after: dict[str, Any] = {}
+    while True:
+        composite = {"sources": sources, "size": 7, **({"after": after} if after else {})}
+        body = {"size": 0, "aggs": {"all": {"composite": composite, "aggs": {"took": {"avg": TOOK}}}}}
+        page = searching.search(Reader(SYSTEM), "logs", body)["aggregations"]["all"]
+        found += page["buckets"]
+        if "after_key" not in page:
+            break
+        assert page["after_key"] == page["buckets"][-1]["key"]
+        after = page["after_key"]
+    keys = [(one["key"]["hour"], one["key"]["host"], one["key"]["service"] or "") for one in found]
+    assert dict(zip(keys, (one["doc_count"] for one in found), strict=True)) == wanted
+    assert keys == sorted(keys, key=lambda key: (-key[0], key[1], key[2]))
+    assert {one["key"]["service"] for one in found} == {"shop", "pay", "mail", None}
+    for key, one in zip(keys, found, strict=True):
+        took = [doc.took for doc in docs if (doc.ms // HOUR_MS * HOUR_MS, doc.host, doc.service) == key]
+        known = [value for value in took if value is not None]
+        assert one["took"]["value"] == (pytest.approx(statistics.fmean(known)) if known else None)
+
+
+def test_composite_has_buckets_inside_and_numbers_as_keys(docs: list[Doc]) -> None:
+    composite = {
+        "sources": [{"took": {"histogram": {"field": "took", "interval": 5}}}],
+        "size": 3,
+        "after": {"took": 0},
+    }
+    body = {"size": 0, "aggs": {"c": {"composite": composite, "aggs": {"by": {"terms": {"field": "host.name"}}}}}}
+    found = searching.search(Reader(SYSTEM), "logs", body)["aggregations"]["c"]["buckets"]
+    assert [one["key"]["took"] for one in found] == [5, 10, 15]
+    for one in found:
+        low = one["key"]["took"]
+        inside = Counter(doc.host for doc in docs if doc.took is not None and low <= doc.took < low + 5)
+        assert {host["key"]: host["doc_count"] for host in one["by"]["buckets"]} == inside
+        assert one["doc_count"] == sum(inside.values())
+
+
+@pytest.mark.parametrize(
+    "composite",
+    [
+        {},
+        {"sources": []},
+        {"sources": [{"a": {"terms": {"field": "host.name", "order": "up"}}}]},
+        {"sources": [{"a": {"geotile_grid": {"field": "host.name"}}}]},
+        {"sources": [{"a": {"terms": {"field": "host.name"}}}], "after": {"b": 1}},
+        {"sources": [{"a": {"terms": {"field": "host.name"}}}, {"a": {"terms": {"field": "service.name"}}}]},
+        {"sources": [{"a": {"histogram": {"field": "took", "interval": 5}}}], "after": {"a": "x"}},
+        {"sources": [{"a": {"terms": {"field": "message"}}}]},
+    ],
+)
+def test_a_composite_that_cannot_be_is_refused(logs: Engine, composite: dict[str, Any]) -> None:
+    with pytest.raises(BadQuery):
+        searching.search(Reader(SYSTEM), "logs", {"size": 0, "aggs": {"a": {"composite": composite}}})
+
+
+def test_composite_stands_at_the_top_only(logs: Engine) -> None:
+    inner = {"composite": {"sources": [{"a": {"terms": {"field": "host.name"}}}]}}
+    outer = {"terms": {"field": "service.name"}, "aggs": {"in": inner}}
+    with pytest.raises(BadQuery, match="inside of another"):
+        searching.search(Reader(SYSTEM), "logs", {"size": 0, "aggs": {"a": outer}})

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadQuery
 from quarterdeck.logs.elastic.bodies import a_text, an_object, expected, unsupported
+from quarterdeck.logs.elastic.composite import Composite, composite_of
 from quarterdeck.logs.elastic.histograms import date_histogram_of, histogram_of
 from quarterdeck.logs.elastic.keys import Keys, Row, date_range_of, filter_of, filters_of, missing_of, range_of
 from quarterdeck.logs.elastic.metrics import METRICS, Metric, metric_of
@@ -31,6 +32,7 @@ KINDS: dict[str, Callable[[object, Reader], Keys]] = {
     "filter": filter_of,
     "filters": filters_of,
     "missing": missing_of,
+    "composite": composite_of,
 }
 
 
@@ -45,12 +47,13 @@ class Buckets:
 
     @property
     def hashes(self) -> list[int]:
-        """Tell the terms apart that were chosen, wherever they stand."""
+        """Tell the keys apart that were chosen, wherever they stand."""
         return sorted({row.hash for rows in self.rows.values() for row in rows})
 
     @property
-    def is_top(self) -> bool:
-        return isinstance(self.keys, Top)
+    def is_chosen(self) -> bool:
+        """Whether not all keys are there, but some that were chosen."""
+        return isinstance(self.keys, Top | Composite)
 
 
 @dataclass(slots=True)
@@ -96,6 +99,8 @@ def _tree(given: object, reader: Reader, depth: int, counted: list[int]) -> Tree
             tree.metrics[name] = metric_of(kind, found[kind], reader.terms, reader.names)
         elif kind in KINDS:
             counted[0] += 1
+            if kind == "composite" and depth > 1:
+                raise BadQuery(_("[composite] cannot stand inside of another aggregation"))
             if counted[0] <= BUCKETS_MAX:
                 below = _tree(inner, reader, depth + 1, counted)
                 tree.buckets[name] = Buckets(name, KINDS[kind](found[kind], reader), below)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from quarterdeck.logs.elastic.aggregations import Buckets, Tree
+from quarterdeck.logs.elastic.composite import Composite
 from quarterdeck.logs.elastic.keys import BUCKETS_MAX, Row, too_many
 from quarterdeck.logs.elastic.metrics import Metric
 from quarterdeck.logs.elastic.reading import Reader
@@ -76,18 +77,21 @@ class _Counter:
         parts = [one.keys.key_at(level) for level, one in enumerate(path)]
         where = all_of([self._where, *(one.keys.where for one in path)])
         lines = [f"{part.text} AS {key}" for part, key in zip(parts, keys, strict=True)] + columns.values
-        chosen = {f"h{level}": one.hashes for level, one in enumerate(around) if one.is_top}
+        chosen = {f"h{level}": one.hashes for level, one in enumerate(around) if one.is_chosen}
         limits = [f"cityHash64(k{name[1:]}) IN {{{name}:Array(UInt64)}}" for name in chosen]
         grouped = (
             f"SELECT {', '.join([*keys, 'count() AS n', *columns.aggregates])}"
             f" FROM (SELECT {', '.join(lines)} FROM logs WHERE {where.text})"
             f" {'WHERE ' + ' AND '.join(limits) if limits else ''} GROUP BY {', '.join(keys)}"
         )
-        sql = (
-            self._chosen(own.keys, keys, columns, grouped)
-            if isinstance(own.keys, Top)
-            else (f"SELECT {', '.join([*keys, 'n', 'toUInt64(0)', 'toUInt64(0)', *columns.all])} FROM ({grouped})")
-        )
+        if isinstance(own.keys, Top):
+            sql = self._chosen(own.keys, keys, columns, grouped)
+        elif isinstance(own.keys, Composite):
+            shown = ", ".join([*keys, "n", "toUInt64(0)", f"cityHash64({keys[-1]})", *columns.all])
+            page = f"ORDER BY {own.keys.order_by(keys[-1])} LIMIT {own.keys.size}"
+            sql = f"SELECT * FROM (SELECT {shown} FROM ({grouped}) {page})"
+        else:
+            sql = f"SELECT {', '.join([*keys, 'n', 'toUInt64(0)', 'toUInt64(0)', *columns.all])} FROM ({grouped})"
         sql += f" LIMIT {BUCKETS_MAX - self._rows + 1}"
         rows = self._reader.rows(sql, where, *parts, Sql("", columns.parameters), **chosen)
         self._rows += len(rows)
