@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -321,3 +322,21 @@ def test_one_reads_only_lines_of_items_that_one_may_query(stranger: Actor, stran
     assert "http.status" not in mapping.fields(reader, reader.of_index(""))
     with pytest.raises(NoIndex):
         search({}, "filebeat-1", actor=stranger)
+
+
+def test_pages_of_a_scroll_hold_lines_that_are_the_same(logs: Engine) -> None:
+    at = ago(seconds=10)
+    load(*(line("same", at, service="twins") for _ in range(7)), line("same", ago(seconds=9), service="twins"))
+    body = {"query": {"term": {"service.name": "twins"}}, "size": 3}
+    opened, position, seen = int(time.time()), None, []
+    for _page in range(4):
+        found = searching.search_in(Reader(SYSTEM), "", body, searching.Frozen(opened, position, is_scroll=True))
+        seen.append(len(found.answer["hits"]["hits"]))
+        position = found.position or position
+    assert seen == [3, 3, 2, 0]
+
+
+def test_a_scroll_needs_an_order_that_has_places(logs: Engine) -> None:
+    body = {"sort": [{"http.status": "asc"}]}
+    with pytest.raises(BadQuery, match="search_after"):
+        searching.search_in(Reader(SYSTEM), "", body, searching.Frozen(int(time.time())))

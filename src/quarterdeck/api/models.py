@@ -36,3 +36,24 @@ class RateWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.used}"
+
+
+class SearchContext(models.Model):
+    """A scroll or a point in time of Elasticsearch's API: what is asked, and how far it was read.
+
+    `position` is `{"sort": [...], "same": 1, "total": {...}}`, empty before the first page. `opened` is in Unix
+    seconds: what was received later is not seen. Each `page` is read once.
+    """
+
+    key = models.CharField(max_length=64, unique=True)
+    caller = models.CharField(max_length=160, db_index=True)
+    kind = models.CharField(max_length=6, choices=[("scroll", "scroll"), ("pit", "pit")])
+    index = models.CharField(max_length=2000, blank=True)
+    body = models.JSONField(default=dict)
+    position = models.JSONField(default=dict)
+    page = models.PositiveIntegerField(default=0)
+    opened = models.BigIntegerField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import orjson
 import pytest
 from elasticsearch import BadRequestError, Elasticsearch, NotFoundError, helpers
 from tests.lab.intake import IntakeLab
+from tests.lab.parts import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("intake")]
 
@@ -27,6 +29,7 @@ class Sent:
     documents: list[dict[str, Any]]
     url: str
     token: str
+    intake: IntakeLab
 
     @property
     def query(self) -> dict[str, Any]:
@@ -52,7 +55,7 @@ def sent(intake: IntakeLab) -> Iterator[Sent]:
     intake.arrived("SELECT 1 FROM logs WHERE attributes['elasticsearch.index'] = {i:String}", 120, i=index)
     url, token = f"{intake.instance.url}/es", intake.instance.token
     with Elasticsearch(url, api_key=token, http_compress=True) as client:
-        yield Sent(client, index, documents, url, token)
+        yield Sent(client, index, documents, url, token, intake)
 
 
 def test_the_client_knows_the_product_and_the_fields(sent: Sent) -> None:
@@ -243,3 +246,71 @@ def test_nobody_else_is_answered(web: Web, sent: Sent) -> None:
         assert "Basic" in answer.headers["WWW-Authenticate"]
     for auth in (("any", sent.token),):
         assert httpx.get(f"{sent.url}/", auth=auth).json()["tagline"]
+
+
+def _orders(hits: list[dict[str, Any]]) -> list[str]:
+    return [hit["_source"]["message"] for hit in hits]
+
+
+def test_the_helper_scans_every_document_once(sent: Sent) -> None:
+    found = list(helpers.scan(sent.client, index=sent.index, size=50, query={"query": {"match_all": {}}}))
+    assert sorted(_orders(found)) == sorted(one["message"] for one in sent.documents)
+    failed = {"query": {"match": {"message": "failed"}}, "sort": [{"service.name": "asc"}]}
+    ordered = list(helpers.scan(sent.client, index=sent.index, size=7, query=failed, preserve_order=True))
+    services = [hit["_source"]["service"]["name"] for hit in ordered]
+    assert (len(services), services) == (24, sorted(services))
+    assert all(len(hit["sort"]) == 1 for hit in ordered)
+
+
+def test_a_scroll_does_not_see_what_comes_later_and_ends(sent: Sent) -> None:
+    first = sent.client.search(index=f"{sent.index}*", scroll="1m", size=100, sort="_doc")
+    opened = int(time.time())
+    wait_until(lambda: int(time.time()) > opened, "the next second")
+    with Elasticsearch(sent.intake.url) as writer:
+        later = {**sent.documents[0], "message": "later", "@timestamp": datetime.now(UTC).isoformat()}
+        action = {"_op_type": "create", "_index": f"{sent.index}-later", "_source": later}
+        assert helpers.bulk(writer, [action]) == (1, [])
+    sql = "SELECT 1 FROM logs WHERE attributes['elasticsearch.index'] = {i:String}"
+    sent.intake.arrived(sql, 1, i=f"{sent.index}-later")
+    key = first["_scroll_id"]
+    rest = sent.client.scroll(scroll_id=key, scroll="1m")
+    assert (len(rest["hits"]["hits"]), rest["hits"]["total"]["value"]) == (20, 120)
+    assert "later" not in _orders(rest["hits"]["hits"])
+    assert sent.client.scroll(scroll_id=key)["hits"]["hits"] == []
+    assert sent.client.clear_scroll(scroll_id=key)["num_freed"] == 1
+    with pytest.raises(NotFoundError) as gone:
+        sent.client.scroll(scroll_id=key)
+    assert gone.value.error == "search_context_missing_exception"
+    with pytest.raises(NotFoundError):
+        sent.client.clear_scroll(scroll_id=key)
+
+
+def test_a_point_in_time_is_read_with_search_after(sent: Sent) -> None:
+    point = sent.client.open_point_in_time(index=sent.index, keep_alive="1m")["id"]
+    asked: dict[str, Any] = {"size": 33, "sort": [{"service.name": "desc"}], "pit": {"id": point, "keep_alive": "1m"}}
+    query = {"prefix": {"message": "order"}}
+    found: list[dict[str, Any]] = []
+    while hits := sent.client.search(query=query, **asked)["hits"]["hits"]:
+        found += hits
+        asked["search_after"] = hits[-1]["sort"]
+    assert sorted(_orders(found)) == sorted(one["message"] for one in sent.documents)
+    services = [hit["sort"][0] for hit in found]
+    assert services == sorted(services, reverse=True)
+    assert sent.client.close_point_in_time(id=point)["succeeded"]
+    with pytest.raises(NotFoundError):
+        sent.client.search(**asked)
+
+
+def test_composite_is_read_to_its_end(sent: Sent) -> None:
+    sources = [{"service": {"terms": {"field": "service.name"}}}, {"level": {"terms": {"field": "log.level"}}}]
+    found: dict[tuple[str, str], int] = {}
+    after: dict[str, Any] = {}
+    while True:
+        aggs = {"all": {"composite": {"sources": sources, "size": 2, **after}}}
+        query = {"prefix": {"message": "order"}}
+        page = sent.client.search(index=sent.index, size=0, query=query, aggs=aggs)["aggregations"]["all"]
+        found |= {(one["key"]["service"], one["key"]["level"]): one["doc_count"] for one in page["buckets"]}
+        if "after_key" not in page:
+            break
+        after = {"after": page["after_key"]}
+    assert found == Counter((one["service"]["name"], one["log"]["level"]) for one in sent.documents)

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 from django.http import HttpRequest, HttpResponse
 
-from quarterdeck.core.errors import BadInput, BadQuery, Denied, NotFound, OpsError, TooMany, Unauthenticated
+from quarterdeck.api.elasticsearch.contexts import NoContext
+from quarterdeck.core.errors import BadInput, BadQuery, Conflict, Denied, NotFound, OpsError, TooMany, Unauthenticated
 from quarterdeck.logs.elastic.bodies import TooManyBuckets
 from quarterdeck.logs.elastic.reading import NoIndex
 from quarterdeck.telemetry.client import TooHeavy
@@ -23,6 +24,8 @@ _KINDS: tuple[tuple[type[OpsError], str, int], ...] = (
     (Unauthenticated, "security_exception", 401),
     (Denied, "security_exception", 403),
     (NoIndex, "index_not_found_exception", 404),
+    (NoContext, "search_context_missing_exception", 404),
+    (Conflict, "version_conflict_engine_exception", 409),
     (NotFound, "resource_not_found_exception", 404),
     (TooMany, "es_rejected_execution_exception", 429),
     # Clients ask again on 429 and 503: what is too heavy stays so.

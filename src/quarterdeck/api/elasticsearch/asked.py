@@ -21,6 +21,8 @@ _SEARCH = (
     "q", "df", "default_operator", "size", "from", "sort", "_source", "_source_includes", "_source_excludes",
     "track_total_hits", "docvalue_fields",
 )  # fmt: skip
+# Parameters of a search that is read page by page.
+_PAGES = ("scroll", "scroll_id", "keep_alive")
 # Parameters that change how an answer is made or written; it is the same without.
 _IDLE = (
     "allow_no_indices", "allow_partial_search_results", "analyze_wildcard", "batched_reduce_size",
@@ -54,8 +56,8 @@ def parameters(request: HttpRequest) -> dict[str, str]:
     """Return the parameters of the address. Raises BadQuery for one that is not known."""
     found = {name: value for name, value in request.GET.items() if isinstance(value, str)}
     for name in found:
-        if name not in _SEARCH and name not in _IDLE:
-            raise unsupported(request.path[:60], name, (*_SEARCH, *_IDLE))
+        if name not in _SEARCH and name not in _IDLE and name not in _PAGES:
+            raise unsupported(request.path[:60], name, (*_SEARCH, *_IDLE, *_PAGES))
     return found
 
 

@@ -10,6 +10,9 @@ app_name = "elasticsearch"
 urlpatterns = [
     path("", views.root, name="root"),
     path("_search", views.search, name="search"),
+    path("_search/scroll", views.scroll, name="scroll"),
+    path("_search/scroll/<str:scroll_id>", views.scroll),
+    path("_pit", views.pit, name="pit"),
     path("_msearch", views.msearch, name="msearch"),
     path("_count", views.count, name="count"),
     path("_mapping", views.field_mapping, name="mapping"),
@@ -21,6 +24,7 @@ urlpatterns = [
     path("_cluster/health/<str:index>", views.health),
     path("<str:index>", views.index, name="index"),
     path("<str:index>/_search", views.search),
+    path("<str:index>/_pit", views.pit),
     path("<str:index>/_msearch", views.msearch),
     path("<str:index>/_count", views.count),
     path("<str:index>/_mapping", views.field_mapping),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any
 
@@ -13,7 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from quarterdeck.access.actors import WITH_API_KEY
 from quarterdeck.api.auth import identify
-from quarterdeck.api.elasticsearch import asked
+from quarterdeck.api.elasticsearch import asked, paging
 from quarterdeck.api.elasticsearch.answers import answer, failure, problem
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError
@@ -27,16 +27,17 @@ SEARCHES_MAX = 50
 Answer = Callable[..., Any]
 
 
-def _view(make: Answer) -> Callable[..., HttpResponse]:
-    """Make a view of a function that returns what is written as JSON, or a text."""
+def view_of(make: Answer, methods: Collection[str] = ("GET", "POST", "HEAD")) -> Callable[..., HttpResponse]:
+    """Make a view of a function that returns what is written as JSON, or a text, perhaps with a status."""
 
     @wraps(make)
     def view(request: HttpRequest, **named: str) -> HttpResponse:
         try:
             actor = identify(request, WITH_API_KEY)
-            if request.method not in ("GET", "POST", "HEAD"):
+            if request.method not in methods:
                 raise _wrong_method(request)
-            return answer(request, make(request, actor, **named))
+            made = make(request, actor, **named)
+            return answer(request, *made) if isinstance(made, tuple) else answer(request, made)
         except OpsError as error:
             return failure(request, error)
 
@@ -59,15 +60,41 @@ def search_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
     is_old = a_truth(request.GET.get("rest_total_hits_as_int", False), "rest_total_hits_as_int")
     if is_old:
         body.setdefault("track_total_hits", True)
-    found = searching.search(Reader(actor), index, body, is_lenient=asked.is_lenient(request))
-    return _old(found) if is_old else found
+    lenient = asked.is_lenient(request)
+    if request.GET.get("scroll"):
+        found = paging.first_page(actor, index, body, request.GET["scroll"], is_lenient=lenient)
+    elif body.get("pit"):
+        found = paging.at_point(actor, index, body)
+    else:
+        found = searching.search(Reader(actor), index, body, is_lenient=lenient)
+    return old(found) if is_old else found
 
 
-def _old(found: dict[str, Any]) -> dict[str, Any]:
+def old(found: dict[str, Any]) -> dict[str, Any]:
     """Write the total as version 6 did."""
     if "total" in found["hits"]:
         found["hits"]["total"] = found["hits"]["total"]["value"]
     return found
+
+
+def scroll_(request: HttpRequest, actor: Actor, scroll_id: str = "") -> Any:
+    """Answer the next page, or forget."""
+    body = {**request.GET.dict(), **asked.body_of(request)}
+    key = body.get("scroll_id") or scroll_id
+    if request.method == "DELETE":
+        return paging.forgotten(actor, "scroll", paging.keys_of(key, "scroll_id"))
+    found = paging.next_page(actor, key, body.get("scroll"))
+    return old(found) if a_truth(body.get("rest_total_hits_as_int", False), "rest_total_hits_as_int") else found
+
+
+def pit_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
+    """Open a point in time, or forget one."""
+    if request.method == "DELETE":
+        return paging.forgotten(actor, "pit", paging.keys_of(asked.body_of(request).get("id"), "id"))
+    if not index:
+        raise _no_handler(request)
+    keep = asked.parameters(request).get("keep_alive", "")
+    return paging.point(actor, index, keep, is_lenient=asked.is_lenient(request))
 
 
 def msearch_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
@@ -82,7 +109,7 @@ def msearch_(request: HttpRequest, actor: Actor, index: str = "") -> Any:
     for header, body in pairs:
         try:
             made = searching.search(reader, _index(header, index), body, is_lenient=_is_lenient(header, request))
-            found.append({**(_old(made) if is_old else made), "status": 200})
+            found.append({**(old(made) if is_old else made), "status": 200})
         except OpsError as error:
             found.append(problem(error))
     return {"took": sum(one.get("took", 0) for one in found), "responses": found}
@@ -144,13 +171,14 @@ def unknown_(request: HttpRequest, _actor: Actor, path: str) -> Any:
 
 def _no_handler(request: HttpRequest) -> BadInput:
     sends = re.search(r"/(_bulk|_doc|_create|_update)\b", request.path)
-    known = "_search, _msearch, _count, _mapping, _field_caps, _cat/indices, _cluster/health"
+    known = "_search, _search/scroll, _pit, _msearch, _count, _mapping, _field_caps, _cat/indices, _cluster/health"
     return BadInput(
         _("no handler found for uri [%(path)s]") % {"path": request.path[:200]},
         hint=_("documents are sent to the intake, see its page") if sends else known,
     )
 
 
-root, search, msearch, count = _view(root_), _view(search_), _view(msearch_), _view(count_)
-field_mapping, field_caps, index = _view(mapping_), _view(field_caps_), _view(index_)
-indices, health, unknown = _view(indices_), _view(health_), _view(unknown_)
+root, search, msearch, count = view_of(root_), view_of(search_), view_of(msearch_), view_of(count_)
+field_mapping, field_caps, index = view_of(mapping_), view_of(field_caps_), view_of(index_)
+indices, health, unknown = view_of(indices_), view_of(health_), view_of(unknown_)
+scroll, pit = view_of(scroll_, ("GET", "POST", "DELETE")), view_of(pit_, ("POST", "DELETE"))

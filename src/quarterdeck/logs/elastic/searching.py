@@ -6,6 +6,8 @@ See https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-search
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -31,21 +33,61 @@ _IDLE = ("timeout", "track_scores", "version", "seq_no_primary_term", "preferenc
          "indices_boost", "stats", "batched_reduce_size", "ext")  # fmt: skip
 # What is refused unless it asks for nothing.
 _EMPTY = ("script_fields", "stored_fields", "explain", "profile", "runtime_mappings", "post_filter", "collapse",
-          "suggest", "rescore", "min_score", "knn", "pit", "slice")  # fmt: skip
+          "suggest", "rescore", "min_score", "knn", "slice")  # fmt: skip
 SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Behind which hit a page begins: its `sort`, and how many that are the same in everything were shown."""
+
+    sort: list[Any]
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What a scroll or a point in time reads: lines received until `opened`, Unix seconds, from `position` on.
+
+    `total` is the one that the first page counted. In a scroll hits show the `sort` that was asked for only, in a point
+    in time also the line's own place, for `search_after`.
+    """
+
+    opened: int
+    position: Position | None = None
+    total: dict[str, Any] | None = None
+    is_scroll: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`answer` is that to `_search`; `position` that of its last hit, None without any."""
+
+    answer: dict[str, Any]
+    position: Position | None
 
 
 def search(reader: Reader, index: str, body: Body, *, is_lenient: bool = False) -> dict[str, Any]:
     """Return the answer to `_search`. Raises BadQuery, BadInput, NoIndex, TooHeavy, TooMany."""
+    return search_in(reader, index, body, is_lenient=is_lenient).answer
+
+
+def search_in(
+    reader: Reader, index: str, body: Body, frozen: Frozen | None = None, *, is_lenient: bool = False
+) -> Found:
+    """Do the same within a scroll or a point in time: nothing that comes in meanwhile moves a page."""
     began = time.monotonic()
     for name in an_object(body, "search", (*_READ, *_IDLE, *_EMPTY)):
         if name in _EMPTY and body[name] and body[name] not in ("_none_", ["_none_"]):
             raise unsupported("search", name)
-    asked = _Page(reader, body)
+    asked = _Page(reader, body, frozen)
     aggregations = parse_aggregations(body.get("aggs") or body.get("aggregations") or {}, reader)
     query = reader.condition(body.get("query"))
     where = reader.of_index(index, is_lenient=is_lenient) & query
-    total = _total(reader, where, body.get("track_total_hits"))
+    if frozen:
+        where = where & reader.names.sql("logs.received <= toDateTime({}, 'UTC')", ("Int64", frozen.opened))
+    known = frozen.total if frozen else None
+    total = known or _total(reader, where, body.get("track_total_hits"))
     hits = asked.hits(where) if asked.size and (total is None or total["value"]) else []
     found: dict[str, Any] = {"max_score": 1.0 if hits and not body.get("sort") else None, "hits": hits}
     answer: dict[str, Any] = {
@@ -57,7 +99,7 @@ def search(reader: Reader, index: str, body: Body, *, is_lenient: bool = False) 
     if aggregations:
         answer["aggregations"] = aggregated(reader, where, aggregations)
     answer["took"] = round((time.monotonic() - began) * 1000)
-    return answer
+    return Found(answer, asked.last)
 
 
 def count(reader: Reader, index: str, body: Body, *, is_lenient: bool = False) -> dict[str, Any]:
@@ -84,8 +126,10 @@ def _total(reader: Reader, where: Sql, given: object) -> dict[str, Any] | None:
 class _Page:
     """Which hits are asked for, and what of each."""
 
-    def __init__(self, reader: Reader, body: Body) -> None:
+    def __init__(self, reader: Reader, body: Body, frozen: Frozen | None = None) -> None:
         self._reader = reader
+        self._before = frozen.position if frozen else None
+        self.last: Position | None = None
         most = 2**31 - 1
         self.size = a_whole(_or(body.get("size"), _SIZE_USUAL), "size", 0, most)
         self._from = a_whole(_or(body.get("from"), 0), "from", 0, most)
@@ -95,7 +139,9 @@ class _Page:
                 % {"max": WINDOW_MAX, "found": self.size + self._from},
                 hint=_("search_after reads on from the last hit."),
             )
-        self._keys = sorting.keys_of(body.get("sort"), reader.terms)
+        keys = sorting.keys_of(body.get("sort"), reader.terms)
+        self._keys = sorting.exactly(keys) if frozen else keys
+        self._shown = len(keys) if frozen and frozen.is_scroll else len(self._keys)
         self._is_sorted = bool(body.get("sort"))
         self._after = self._behind(body.get("search_after"))
         self._source = documents.source_filter(body.get("_source"))
@@ -105,6 +151,9 @@ class _Page:
         ]
 
     def _behind(self, given: object) -> Sql | None:
+        if self._before:
+            self._from = self._before.same
+            return sorting.after(self._keys, self._before.sort, self._reader.names, with_same=True)
         if given is None:
             return None
         if self._from:
@@ -120,7 +169,18 @@ class _Page:
             f"SELECT {documents.COLUMNS}, {values.text} FROM logs WHERE {where.text} ORDER BY {order.text}"
             f" LIMIT {self.size} OFFSET {self._from}"
         )
-        return [self._hit(row[:-1], row[-1]) for row in self._reader.rows(sql, where, order, values)]
+        rows = self._reader.rows(sql, where, order, values)
+        self.last = self._position(rows) if rows else None
+        return [self._hit(row[:-1], row[-1]) for row in rows]
+
+    def _position(self, rows: Sequence[documents.Row]) -> Position:
+        """Return where the next page begins: of lines that are the same in everything, some may be left."""
+        ids = [documents.id_of(row) for row in rows]
+        same = next((at for at, id_ in enumerate(reversed(ids)) if id_ != ids[-1]), len(ids))
+        sort = sorting.shown(self._keys, rows[-1][:-1], rows[-1][-1])
+        if same == len(ids) and self._before and self._before.sort == sort:
+            same += self._before.same
+        return Position(sort, same)
 
     def _border(self, where: Sql) -> Sql:
         """Return the condition of what is not behind the page's last line in time.
@@ -149,7 +209,7 @@ class _Page:
         if fields := documents.fields_of(row, document, self._fields):
             hit["fields"] = fields
         if self._is_sorted:
-            hit["sort"] = sorting.shown(self._keys, row, texts)
+            hit["sort"] = sorting.shown(self._keys, row, texts)[: self._shown]
         return hit
 
 

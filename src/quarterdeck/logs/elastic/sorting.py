@@ -82,6 +82,17 @@ def _named(given: object) -> tuple[str, Any]:
     return one_of(given, "sort", found)
 
 
+def exactly(keys: Sequence[Key]) -> tuple[Key, ...]:
+    """Return the keys with the line itself behind them, so that each hit has a place of its own. Raises BadQuery."""
+    for key in keys:
+        if key.kind == "attribute":
+            raise _no_place(key)
+    if any(key.kind == "line" for key in keys):
+        return tuple(keys)
+    timed = [key for key in keys if key.kind != "score"]
+    return (*keys, Key("line", is_down=timed[-1].is_down if timed else True))
+
+
 def is_by_time(keys: Sequence[Key]) -> bool:
     """Whether lines are just in the order of their time, one way or the other."""
     kinds = [key.kind for key in keys if key.kind != "score"]
@@ -141,8 +152,8 @@ def shown(keys: Sequence[Key], row: Row, texts: Sequence[str]) -> list[Any]:
     return found
 
 
-def after(keys: Sequence[Key], given: object, names: Names) -> Sql:
-    """Return the condition of the hits behind the one with this `sort`. Raises BadQuery."""
+def after(keys: Sequence[Key], given: object, names: Names, *, with_same: bool = False) -> Sql:
+    """Return the condition of the hits behind the one with this `sort`, or from it on. Raises BadQuery."""
     if not isinstance(given, list) or len(given) != len(keys):
         raise expected("search_after", _("one value for each field of sort"), given)
     parts: list[Sql] = []
@@ -151,7 +162,7 @@ def after(keys: Sequence[Key], given: object, names: Names) -> Sql:
         behind, equal = _behind(key, value, names)
         parts.append(all_of([*same, behind]) if behind is not NOTHING else NOTHING)
         same.append(equal)
-    return any_of(parts)
+    return any_of([*parts, all_of(same)] if with_same else parts)
 
 
 def _behind(key: Key, value: Any, names: Names) -> tuple[Sql, Sql]:
@@ -162,17 +173,21 @@ def _behind(key: Key, value: Any, names: Names) -> tuple[Sql, Sql]:
     if key.kind == "line":
         return _behind_line(key, value, names)
     if key.kind == "attribute":
-        raise BadQuery(
-            _("[%(what)s] does not support the field [%(name)s]")
-            % {"what": "search_after", "name": key.field.name if key.field else ""},
-            hint="@timestamp, _doc, service.name, host.name, log.level",
-        )
+        raise _no_place(key)
     place = key.place.text
     if value is None:
         return NOTHING, Sql(f"{place} = ''")
     text = a_text(value, "search_after")
     behind = names.sql(f"{place} {'<' if key.is_down else '>'} {{}}", ("String", text))
     return behind if key.is_down else behind | Sql(f"{place} = ''"), names.sql(f"{place} = {{}}", ("String", text))
+
+
+def _no_place(key: Key) -> BadQuery:
+    return BadQuery(
+        _("[%(what)s] does not support the field [%(name)s]")
+        % {"what": "search_after", "name": key.field.name if key.field else ""},
+        hint="@timestamp, _doc, service.name, host.name, log.level",
+    )
 
 
 def _behind_time(key: Key, value: Any, names: Names) -> tuple[Sql, Sql]:
