@@ -22,7 +22,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from io import BytesIO
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -47,6 +47,8 @@ LOOK_AGAIN_SECONDS = 60.0
 # Of RFC 6455, 7.4.1, and how long a reason may be.
 _POLICY_VIOLATION, _INTERNAL_ERROR, _REASON_BYTES = 1008, 1011, 120
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Heard = Callable[[str | bytes], Awaitable[None]]
 _open: Counter[str] = Counter()
 
@@ -54,6 +56,19 @@ _open: Counter[str] = Counter()
 def route(pattern: str, view: Callable[..., Awaitable[None]]) -> URLPattern:
     """Return the place of a WebSocket's function in a table; patterns are those of Django's `path`."""
     return cast(URLPattern, path(pattern, cast(Any, view)))
+
+
+async def _with_records(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `call` in a thread with a connection to the records as a request has one: a whole one, not for longer."""
+
+    def called() -> T:
+        close_old_connections()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await in_thread(called)
 
 
 class Gone(Exception):
@@ -85,7 +100,7 @@ class Socket:
 
     async def identify(self, schemes: Collection[str] = BEARER) -> Actor:
         """Return who asks, see `auth.identify`, and hold one of his places. Raises also Denied for a foreign page."""
-        actor = self._actor = await in_thread(self._identified, schemes)
+        actor = self._actor = await _with_records(self._identified, schemes)
         self._schemes = schemes
         caller = auth.caller_key(actor)
         _open[caller] += 1
@@ -98,7 +113,6 @@ class Socket:
         return actor
 
     def _identified(self, schemes: Collection[str]) -> Actor:
-        close_old_connections()
         try:
             self.request.get_host()
         except DisallowedHost:
@@ -173,10 +187,9 @@ class Socket:
     async def _look_again(self) -> None:
         while True:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            await in_thread(self._require_same)
+            await _with_records(self._require_same)
 
     def _require_same(self) -> None:
-        close_old_connections()
         found = actor_of(_request_of(self._scope), self._schemes)
         if self._actor is None or (found.kind, found.id) != (self._actor.kind, self._actor.id):
             raise Unauthenticated(_("the session has ended"))
