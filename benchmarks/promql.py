@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cramjam
 import numpy as np
@@ -34,6 +34,7 @@ import numpy as np
 SCRAPE_S = 15
 SLICE_S = 1800
 _SERIES_EACH = 500
+Answered = TypeVar("Answered")
 Points = dict[tuple[tuple[str, str], ...], dict[float, float]]
 
 
@@ -145,21 +146,28 @@ def fill_engine(series: int, start_s: int, hours: int) -> None:
     client.command("OPTIMIZE TABLE samples FINAL", options={"max_execution_time": 600})
 
 
-def ask_prometheus(url: str, query: str, start_s: int, end_s: int, step_s: int) -> Points:
+def ask_prometheus(url: str, query: str, start_s: int, end_s: int, step_s: int) -> bytes:
     form = urllib.parse.urlencode({"query": query, "start": start_s, "end": end_s, "step": step_s, "timeout": "60s"})
     with urllib.request.urlopen(f"{url}/api/v1/query_range?{form}", timeout=120) as answer:
-        found = json.loads(answer.read())["data"]["result"]
+        return bytes(answer.read())
+
+
+def prometheus_points(answer: bytes) -> Points:
+    found = json.loads(answer)["data"]["result"]
     return {tuple(sorted(one["metric"].items())): {t: float(v) for t, v in one["values"]} for one in found}
 
 
-def ask_engine(query: str, start_s: int, end_s: int, step_s: int) -> Points:
+def ask_engine(query: str, start_s: int, end_s: int, step_s: int) -> Any:
     from quarterdeck.telemetry.promql import answering
     from quarterdeck.telemetry.promql.answering import Limits
     from quarterdeck.telemetry.promql.plan import Scope
 
     bounds = (start_s * 1000, end_s * 1000, step_s * 1000)
-    found = answering.over_range(query, *bounds, Scope(), Limits(seconds=60, memory_bytes=512 << 20))
-    return {tuple(sorted(one.labels.items())): dict(one.samples()) for one in found.series}
+    return answering.over_range(query, *bounds, Scope(), Limits(seconds=60, memory_bytes=512 << 20))
+
+
+def engine_points(answer: Any) -> Points:
+    return {tuple(sorted(one.labels.items())): dict(one.samples()) for one in answer.series}
 
 
 def same(one: Points, other: Points) -> bool:
@@ -171,8 +179,8 @@ def same(one: Points, other: Points) -> bool:
     )
 
 
-def timed(ask: Callable[[], Points], rounds: int) -> tuple[float, float, Points]:
-    """Return median and 95th percentile in milliseconds, and the answer."""
+def timed(ask: Callable[[], Answered], rounds: int) -> tuple[float, float, Answered]:
+    """Return median and 95th percentile in milliseconds until the answer's last byte, and the answer."""
     found = ask()
     times = []
     for _round in range(rounds):
@@ -233,7 +241,7 @@ def run(home: Path, series: int, hours: int, rounds: int) -> int:
                 bounds = (query, since, end_s, step_s)
                 ours = timed(partial(ask_engine, *bounds), rounds)
                 theirs = timed(partial(ask_prometheus, url, *bounds), rounds)
-                is_same = same(ours[2], theirs[2])
+                is_same = same(engine_points(ours[2]), prometheus_points(theirs[2]))
                 unequal += not is_same
                 figures = "".join(f"{one[0]:>9.0f} /{one[1]:>6.0f} ms" for one in (ours, theirs))
                 print(f"{what:28}{figures}{ours[0] / theirs[0]:>8.2f}  {'yes' if is_same else 'NO'}", flush=True)
