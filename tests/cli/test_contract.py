@@ -76,6 +76,10 @@ def test_many_hosts_are_added_by_a_pattern_with_what_signs_in_on_them(instance: 
         (f"added0{number}.example", f"10.9.0.{number + 6}") for number in (1, 2, 3)
     ]
     assert json.loads(instance.qd("credentials", "resolve", rows[0]["name"], "-o", "json").stdout)["sign_in"] == "added"
+    for words, port in ((("--user", "ops"), 2222), (("--port", "22"), 22)):
+        instance.qd("hosts", "add", "added01.example", *words)
+        found = instance.qd("items", "list", "-q", f"name:added01.example ssh_port:{port}", "-o", "json").stdout
+        assert len(json.loads(found)) == 1, port
     few = instance.qd("hosts", "add", "x[1:3]", "--address-pattern", "10.9.0.[1:2]", check=False)
     assert (few.returncode, "3 names and 2 addresses" in few.stderr) == (65, True)
     instance.qd("credentials", "delete", "added")

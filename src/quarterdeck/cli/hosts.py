@@ -30,7 +30,9 @@ def _group() -> None:
 def add(
     names: Annotated[list[str], typer.Argument(help="Names, or patterns: web[01:50].example", show_default=False)],
     user: Annotated[str, typer.Option("--user", help="Account to sign in as.")] = "",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of SSH.")] = 22,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65535, help="Port of SSH; 22 when none is set.")
+    ] = None,
     credential: Annotated[str, typer.Option("--credential", help="Credential that signs in on them.")] = "",
     address_pattern: Annotated[
         str, typer.Option("--address-pattern", help="Addresses in the names' order: 10.0.0.[1:50]")
@@ -61,9 +63,9 @@ def add(
     finish(done, output)
 
 
-def _common(user: str, port: int, jump: str, credential: str, values: Sequence[str]) -> dict[str, str]:
+def _common(user: str, port: int | None, jump: str, credential: str, values: Sequence[str]) -> dict[str, str]:
     """Return the columns that all hosts share. Raises BadInput."""
-    found = {"ssh_user": user, "ssh_port": str(port) if port != 22 else "", "ssh_proxy_jump": jump}
+    found = {"ssh_user": user, "ssh_port": str(port or ""), "ssh_proxy_jump": jump}
     if credential:
         found[f"label.{_LABEL}"] = credential
     for pair in values:
