@@ -10,7 +10,7 @@ ROLES = (
     (
         "operator",
         "Operator",
-        "Changes the inventory and dashboards, signs in on hosts, reads measurements, works on errors, makes tokens.",
+        "Changes the inventory and dashboards, runs commands on hosts, reads telemetry, works on errors, makes tokens.",
         # Not inventory.secrets: reading passwords is granted on purpose or not at all.
         [f"inventory.{verb}" for verb in ("view", "edit", "delete", "import", "export", "merge", "types")]
         + [
@@ -22,6 +22,9 @@ ROLES = (
             "errors.upload",
             "credentials.view",
             "credentials.use",
+            "jobs.view",
+            "jobs.run",
+            "jobs.approve",
             "access.tokens",
         ],
     ),

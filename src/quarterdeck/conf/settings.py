@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "quarterdeck.access",
     "quarterdeck.telemetry",
     "quarterdeck.inventory",
+    "quarterdeck.jobs",
     "quarterdeck.monitoring",
     "quarterdeck.monitoring.dashboards",
     "quarterdeck.errors",

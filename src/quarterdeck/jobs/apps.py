@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class JobsConfig(AppConfig):
+    name = "quarterdeck.jobs"
+    label = "jobs"
+
+    def ready(self) -> None:
+        from quarterdeck.access.registry import register
+
+        register("jobs.view", _("See runs and what hosts answered"))
+        register("jobs.run", _("Run commands on hosts"))
+        register("jobs.approve", _("Approve runs of others"), scoped=False)
