@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
@@ -98,7 +99,9 @@ class Beginning:
     def _answer(self, session: Session) -> None:
         if self.become is not None and session.channel is not None:
             self._is_answered = True
-            session.channel.write(f"{self.become.password}\n".encode())
+            # Who has gone meanwhile is found so by who reads on.
+            with suppress(BrokenPipeError):
+                session.channel.write(f"{self.become.password}\n".encode())
 
     def _ended(self) -> None:
         """The channel was closed before the command began."""

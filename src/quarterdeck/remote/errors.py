@@ -7,6 +7,8 @@ RemoteError          what was found, and in `hint` the next step; `phase` says h
   ├ SignInRefused    the credential is not taken
   ├ PasswordExpired  the host asks for another password
   ├ BecomeRefused    sudo, su or doas did not take the password, or does not allow it
+  ├ NoFileTransfer   the host has no SFTP for this account
+  ├ FileFailed       a file operation did not succeed (disk full, read-only, ...)
   └ Lost             the connection ended while a command ran: whether it was done is not known
 """
 
@@ -59,6 +61,14 @@ class PasswordExpired(RemoteError):
 
 class BecomeRefused(RemoteError):
     code = "become_refused"
+
+
+class NoFileTransfer(RemoteError):
+    code = "no_file_transfer"
+
+
+class FileFailed(RemoteError):
+    code = "file_failed"
 
 
 class Lost(RemoteError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -164,12 +164,14 @@ def _send_stdin(session: Session, command: Command, has_terminal: bool) -> None:
     channel = session.channel
     if channel is None or session.is_closed:
         return
-    if command.stdin:
-        channel.write(command.stdin)
-    if has_terminal:
-        channel.write(b"\x04")
-    else:
-        channel.write_eof()
+    # A command that has ended already is told here before the session hears of it.
+    with suppress(BrokenPipeError):
+        if command.stdin:
+            channel.write(command.stdin)
+        if has_terminal:
+            channel.write(b"\x04")
+        else:
+            channel.write_eof()
 
 
 def _end(this: _Run, session: Session) -> Exit:

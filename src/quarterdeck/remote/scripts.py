@@ -39,19 +39,29 @@ class Command:
         return cls(shlex.join(arguments), **more)  # type: ignore[arg-type]
 
 
-def lines(command: Command, nonce: str) -> str:
-    """Return the script that tells its process id and then runs the command. Raises BadInput."""
+def check(command: Command) -> None:
+    """Raise BadInput for what no process can be given."""
     for text in (command.text, command.directory, *command.environment.values()):
         if "\0" in text:
             raise BadInput(_("a command holds no NUL"), field="command")
-    parts = [f"printf '\\001{nonce} %d\\n' $$"]
-    for name, value in command.environment.items():
+    for name in command.environment:
         if not _NAME.fullmatch(name):
             raise BadInput(_('"%(name)s" is no name of a variable') % {"name": name[:60]}, field="environment")
-        parts.append(f"export {name}={shlex.quote(value)}")
+
+
+def lines(command: Command, nonce: str) -> str:
+    """Return the script that tells its process id and then runs the command. Raises BadInput."""
+    check(command)
+    parts = [f"printf '\\001{nonce} %d\\n' $$"]
+    parts += [f"export {name}={shlex.quote(value)}" for name, value in command.environment.items()]
     if command.directory:
         parts.append(f"cd -- {shlex.quote(command.directory)} || exit 1")
     return "\n".join([*parts, command.text])
+
+
+def is_account(name: str) -> bool:
+    """Whether it can be a user's or group's name, or number."""
+    return _ACCOUNT.fullmatch(name) is not None
 
 
 def started(script: str, become: Become | None, prompt: str) -> str:
@@ -59,7 +69,7 @@ def started(script: str, become: Become | None, prompt: str) -> str:
     inner = f"/bin/sh -c {shlex.quote(script)}"
     if become is None:
         return f"exec {inner}"
-    if not _ACCOUNT.fullmatch(become.user):
+    if not is_account(become.user):
         raise BadInput(_('"%(name)s" is no name of an account') % {"name": become.user[:60]}, field="become_user")
     return f"exec {_BECOMING[become.method](become, inner, prompt)}"
 
