@@ -14,6 +14,7 @@ from tests.lab.ssh_hosts import OPS, SshHost, odd_server, ssh_host
 
 from quarterdeck.remote.errors import (
     HostKeyChanged,
+    HostKeyRefused,
     HostKeyUnknown,
     PasswordExpired,
     Phase,
@@ -110,7 +111,7 @@ def test_an_unknown_host_key_is_refused_before_the_sign_in_and_noted(host: SshHo
 def test_a_first_key_may_be_accepted_and_counts_from_then_on(host: SshHost) -> None:
     keys = HostKeys(accepts_new=True)
     assert asyncio.run(said(target_of(host), keys, "echo x")).stdout == b"x\n"
-    assert [one.verdict for one in keys.seen] == [Verdict.NEW]
+    assert [one.verdict for one in keys.seen] == [Verdict.ACCEPTED]
     assert asyncio.run(said(target_of(host), HostKeys(keys.approved), "echo x")).stdout == b"x\n"
 
 
@@ -121,6 +122,14 @@ def test_a_changed_host_key_is_an_alarm_even_where_new_ones_are_accepted() -> No
         error = raised(target_of(host), keys)
     assert isinstance(error, HostKeyChanged)
     assert keys.seen[0].verdict is Verdict.CHANGED
+
+
+def test_a_refused_host_key_never_counts_and_a_known_place_has_no_first_contact(host: SshHost) -> None:
+    place = ("127.0.0.1", host.port)
+    keys = HostKeys.of({}, accepts_new=True, refused={place: [host.host_key]})
+    assert isinstance(raised(target_of(host), keys), HostKeyRefused)
+    assert keys.seen[0].verdict is Verdict.REFUSED
+    assert isinstance(raised(target_of(host), HostKeys.of({}, accepts_new=True, refused={place: []})), HostKeyUnknown)
 
 
 def test_a_warm_connection_is_not_for_who_did_not_accept_its_host_key(host: SshHost) -> None:

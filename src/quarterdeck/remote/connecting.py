@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.remote.errors import (
     HostKeyChanged,
+    HostKeyRefused,
     HostKeyUnknown,
     PasswordExpired,
     Phase,
@@ -77,7 +78,7 @@ class _Client(asyncssh.SSHClient):
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         verdict = self._host_keys.judge(self._target.address, self._target.port, key)
         self._progress.verdict, self._progress.fingerprint = verdict, key.get_fingerprint()
-        return verdict is Verdict.APPROVED or (verdict is Verdict.NEW and self._host_keys.accepts_new)
+        return verdict.goes_on
 
     def begin_auth(self, username: str) -> None:
         self._progress.enter(Phase.SIGN_IN, self._progress.patience.sign_in)
@@ -180,10 +181,8 @@ def _too_late(target: Target, progress: _Progress) -> RemoteError:
 
 def _refused(target: Target, progress: _Progress, error: Exception) -> RemoteError:
     """Return what a failed attempt means. Order matters: a refused host key also ends the connection."""
-    if progress.verdict is Verdict.CHANGED:
-        return _changed_place(target, progress.fingerprint)
-    if progress.verdict is Verdict.NEW and progress.phase is Phase.HANDSHAKE:
-        return _unknown_place(target, progress.fingerprint)
+    if progress.verdict is not None and not progress.verdict.goes_on:
+        return _refused_key(target, progress.verdict, progress.fingerprint)
     if progress.is_expired:
         return PasswordExpired(
             _("%(place)s asks %(user)s for another password") % {"place": target.place, "user": target.user},
@@ -199,20 +198,24 @@ def _refused(target: Target, progress: _Progress, error: Exception) -> RemoteErr
     return _unreachable(target, progress, error)
 
 
-def _changed_place(target: Target, fingerprint: str) -> HostKeyChanged:
-    return HostKeyChanged(
-        _("%(place)s shows another host key than the approved one: %(fingerprint)s")
-        % {"place": target.place, "fingerprint": fingerprint},
-        hint=_("somebody may stand in between; if the host was made anew, approve its key"),
-        phase=Phase.HANDSHAKE,
-    )
-
-
-def _unknown_place(target: Target, fingerprint: str) -> HostKeyUnknown:
+def _refused_key(target: Target, verdict: Verdict, fingerprint: str) -> RemoteError:
+    """Return why a host key does not count."""
+    values = {"place": target.place, "fingerprint": fingerprint}
+    if verdict is Verdict.CHANGED:
+        return HostKeyChanged(
+            _("%(place)s shows another host key than the approved one: %(fingerprint)s") % values,
+            hint=_("somebody may stand in between; if the host was made anew, approve its key"),
+            phase=Phase.HANDSHAKE,
+        )
+    if verdict is Verdict.REFUSED:
+        return HostKeyRefused(
+            _("%(place)s shows a host key that was refused: %(fingerprint)s") % values,
+            hint=_("`qd hosts keys list` tells by whom; approve it there if it is right after all"),
+            phase=Phase.HANDSHAKE,
+        )
     return HostKeyUnknown(
-        _("the host key of %(place)s is not approved yet: %(fingerprint)s")
-        % {"place": target.place, "fingerprint": fingerprint},
-        hint=_("compare it with the host's, then approve it"),
+        _("the host key of %(place)s is not approved yet: %(fingerprint)s") % values,
+        hint=_("compare it with the host's, then approve it: `qd hosts keys approve`"),
         phase=Phase.HANDSHAKE,
     )
 
@@ -229,12 +232,10 @@ def _unreachable(target: Target, progress: _Progress, error: Exception) -> Unrea
 
 
 def check_again(connection: asyncssh.SSHClientConnection, target: Target, host_keys: HostKeys) -> None:
-    """Hold an open connection's host key against `host_keys`. Raises HostKeyUnknown, HostKeyChanged."""
+    """Hold an open connection's host key against `host_keys`. Raises HostKeyUnknown, HostKeyChanged, HostKeyRefused."""
     key = connection.get_server_host_key()
     if key is None:  # a host certificate, which no approved key vouches for
-        raise _unknown_place(target, "")
+        raise _refused_key(target, Verdict.NEW, "")
     verdict = host_keys.judge(target.address, target.port, key)
-    if verdict is Verdict.CHANGED:
-        raise _changed_place(target, key.get_fingerprint())
-    if verdict is Verdict.NEW and not host_keys.accepts_new:
-        raise _unknown_place(target, key.get_fingerprint())
+    if not verdict.goes_on:
+        raise _refused_key(target, verdict, key.get_fingerprint())

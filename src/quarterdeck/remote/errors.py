@@ -4,6 +4,7 @@ RemoteError          what was found, and in `hint` the next step; `phase` says h
   ├ Unreachable      nobody answers, or too late; the connection was closed in the handshake
   ├ HostKeyUnknown   first contact, and nobody approved the key yet
   ├ HostKeyChanged   another key than the approved one: an attack, or the host was made anew
+  ├ HostKeyRefused   a key that somebody said no to
   ├ SignInRefused    the credential is not taken
   ├ PasswordExpired  the host asks for another password
   ├ BecomeRefused    sudo, su or doas did not take the password, or does not allow it
@@ -49,6 +50,10 @@ class HostKeyUnknown(RemoteError):
 
 class HostKeyChanged(RemoteError):
     code = "host_key_changed"
+
+
+class HostKeyRefused(RemoteError):
+    code = "host_key_refused"
 
 
 class SignInRefused(RemoteError):

@@ -16,9 +16,17 @@ Place = tuple[str, int]
 
 
 class Verdict(StrEnum):
+    """What a shown key is. Only with the first two the connection goes on."""
+
     APPROVED = "approved"
+    ACCEPTED = "accepted"  # at first contact
     NEW = "new"
     CHANGED = "changed"
+    REFUSED = "refused"
+
+    @property
+    def goes_on(self) -> bool:
+        return self in (Verdict.APPROVED, Verdict.ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +44,48 @@ class Seen:
 class HostKeys:
     """The approved keys by place, `{("10.0.0.7", 22): ("ssh-ed25519 AAAA...",)}`.
 
-    With `accepts_new` the first key of a place is taken, and counts from then on; a changed one never is.
+    With `accepts_new` the first key of a place is taken, and counts from then on; a changed one never is. `refused` are
+    the keys that somebody said no to; a place that is named there, also with none, is not at its first contact.
+    `confirmed` tells which approved keys were shown.
     """
 
     approved: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     accepts_new: bool = False
+    refused: dict[Place, tuple[str, ...]] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    confirmed: set[tuple[Place, str]] = field(default_factory=set)
 
     @classmethod
-    def of(cls, approved: Mapping[Place, Iterable[str]], *, accepts_new: bool = False) -> HostKeys:
-        return cls({place: tuple(map(plain, keys)) for place, keys in approved.items()}, accepts_new)
+    def of(
+        cls,
+        approved: Mapping[Place, Iterable[str]],
+        *,
+        accepts_new: bool = False,
+        refused: Mapping[Place, Iterable[str]] | None = None,
+    ) -> HostKeys:
+        return cls(_plain(approved), accepts_new, _plain(refused or {}))
 
     def judge(self, address: str, port: int, key: asyncssh.SSHKey) -> Verdict:
-        """Say what a shown key is, and note it unless it is approved."""
-        shown = key.export_public_key("openssh").decode()
-        text = plain(shown)
-        known = self.approved.get((address, port), ())
+        """Say what a shown key is, and note it."""
+        place, text = (address, port), plain(key.export_public_key("openssh").decode())
+        verdict = self._verdict(place, text)
+        if verdict is Verdict.APPROVED:
+            self.confirmed.add((place, text))
+        else:
+            self.seen.append(Seen(address, port, text, key.get_fingerprint(), verdict))
+        if verdict is Verdict.ACCEPTED:
+            self.approved[place] = (text,)
+        return verdict
+
+    def _verdict(self, place: Place, text: str) -> Verdict:
+        known = self.approved.get(place, ())
         if text in known:
             return Verdict.APPROVED
-        verdict = Verdict.CHANGED if known else Verdict.NEW
-        self.seen.append(Seen(address, port, text, key.get_fingerprint(), verdict))
-        if verdict is Verdict.NEW and self.accepts_new:
-            self.approved[(address, port)] = (text,)
-        return verdict
+        if text in self.refused.get(place, ()):
+            return Verdict.REFUSED
+        if known:
+            return Verdict.CHANGED
+        return Verdict.ACCEPTED if self.accepts_new and place not in self.refused else Verdict.NEW
 
     def algorithms(self, address: str, port: int) -> list[str]:
         """Return which kinds of key to ask for first: the approved ones, so that a host with several shows that one."""
@@ -67,6 +94,10 @@ class HostKeys:
             kind = key.split()[0]
             found.extend(_SIGNATURES.get(kind, (kind,)))
         return [*found, *(name for name in _PREFERRED if name not in found)]
+
+
+def _plain(keys: Mapping[Place, Iterable[str]]) -> dict[Place, tuple[str, ...]]:
+    return {place: tuple(map(plain, found)) for place, found in keys.items()}
 
 
 def plain(key: str) -> str:
