@@ -64,6 +64,28 @@ def test_credentials_are_kept_by_a_file_or_stdin_and_never_shown(instance: Insta
         instance.qd("credentials", "delete", name)
 
 
+def test_host_keys_are_imported_listed_and_decided_on(instance: Instance, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    lines = [f"{name}.contract {(tmp_path / f'{name}.pub').read_text()}" for name in ("one", "two")]
+    (tmp_path / "known_hosts").write_text("".join([*lines, "*.contract ssh-ed25519 AAAA\n"]))
+    done = json.loads(instance.qd("hosts", "keys", "import", str(tmp_path / "known_hosts"), "-o", "json").stdout)
+    assert (done["approved"], len(done["skipped"])) == (2, 1)
+    query = ("-q", "address:*.contract")
+    rows = json.loads(instance.qd("hosts", "keys", "list", *query, "-o", "json").stdout)
+    assert [(row["address"], row["state"]) for row in rows] == [
+        ("one.contract", "approved"),
+        ("two.contract", "approved"),
+    ]
+    instance.qd("hosts", "keys", "refuse", rows[0]["fingerprint"])
+    assert "nobody" not in instance.qd("hosts", "keys", "approve", *query).stdout
+    states = json.loads(instance.qd("hosts", "keys", "list", *query, "-o", "json").stdout)
+    assert [row["state"] for row in states] == ["refused", "approved"]
+    assert instance.qd("hosts", "keys", "approve", "nosuch", check=False).returncode == 65
+    instance.qd("hosts", "keys", "forget", *query, "--yes")
+    assert json.loads(instance.qd("hosts", "keys", "list", *query, "-o", "json").stdout) == []
+
+
 def test_many_hosts_are_added_by_a_pattern_with_what_signs_in_on_them(instance: Instance, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     instance.qd("credentials", "create", "--name", "added", "--key-file", str(tmp_path / "key"))

@@ -11,19 +11,16 @@ from typing import Annotated, BinaryIO
 import typer
 
 from quarterdeck.cli.client import Client
+from quarterdeck.cli.host_keys import keys
 from quarterdeck.cli.output import Format, OutputOption
 from quarterdeck.cli.transfer import finish, follow
 from quarterdeck.core.errors import BadInput
 from quarterdeck.core.ranges import expanded
 
 app = typer.Typer(no_args_is_help=True, help="Hosts that are reached by SSH.")
+app.add_typer(keys, name="keys")
 # The label that a credential named here is attached by, one query for all of its hosts.
 _LABEL = "sign_in"
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `add` a subcommand, also while it is the only one."""
 
 
 @app.command()

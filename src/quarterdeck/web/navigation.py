@@ -75,6 +75,9 @@ NAVIGATION: tuple[NavEntry, ...] = (
     NavEntry(
         _ADMIN, _("Credentials"), "web:credentials", "key", "credentials.view", "vault ssh keys passwords sudo secrets"
     ),
+    NavEntry(
+        _ADMIN, _("Host keys"), "web:host_keys", "shield-lock", "jobs.host_keys", "ssh fingerprints known_hosts approve"
+    ),
     NavEntry(_ADMIN, _("Settings"), "web:settings", "settings", "settings.view", "system status sources sync"),
 )
 

@@ -21,6 +21,7 @@ PAGES = (
     "audit",
     "access",
     "credentials",
+    "host_keys",
     "settings",
     "accounts",
 )

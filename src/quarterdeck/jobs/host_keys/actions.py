@@ -12,11 +12,10 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import NotFound, TooMany
 from quarterdeck.jobs.host_keys import alarming
-from quarterdeck.jobs.host_keys.deciding import CHUNK, decide, facts_of, keep_others_out, stored
+from quarterdeck.jobs.host_keys.deciding import CHUNK, MAX_AT_ONCE, decide, facts_of, keep_others_out, stored
 from quarterdeck.jobs.host_keys.models import HostKey, HostKeyState, Origin
 from quarterdeck.jobs.host_keys.scope import DECIDE, keys_of
 
-MAX_AT_ONCE = 10_000
 DECIDED = ["state", "origin", "decided_by", "decided_at"]
 
 

@@ -14,6 +14,7 @@ from quarterdeck.jobs.host_keys.places import Place
 # PostgreSQL's advisory lock of who changes host keys; any number that nobody else uses.
 _LOCK = 0x51444B32
 CHUNK = 500
+MAX_AT_ONCE = 10_000
 
 
 def keep_others_out() -> None:

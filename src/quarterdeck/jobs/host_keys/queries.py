@@ -10,15 +10,21 @@ from django.db.models import Count, QuerySet
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.query import compile_q, parse
 from quarterdeck.inventory.models import Item
-from quarterdeck.jobs.host_keys.deciding import stored
+from quarterdeck.inventory.queries.items import condition
+from quarterdeck.jobs.host_keys.deciding import MAX_AT_ONCE, stored
 from quarterdeck.jobs.host_keys.fields import HostKeyFields
 from quarterdeck.jobs.host_keys.models import HostKey, HostKeyState
-from quarterdeck.jobs.host_keys.scope import SEE, keys_of
+from quarterdeck.jobs.host_keys.scope import DECIDE, SEE, keys_of
 
 
-def host_keys(actor: Actor, q: str = "", *, verb: str = SEE) -> QuerySet[HostKey]:
-    """Return the keys that the query selects and on which the actor may `verb`. Raises Denied, BadQuery."""
+def host_keys(actor: Actor, q: str = "", *, selector: str = "", verb: str = SEE) -> QuerySet[HostKey]:
+    """Return the keys that the query selects and on which the actor may `verb`. Raises Denied, BadQuery.
+
+    `selector` is a query of the inventory: only keys of the items that it selects.
+    """
     found = keys_of(actor, verb).filter(compile_q(parse(q), HostKeyFields(actor)))
+    if selector.strip():
+        found = found.filter(item__in=Item.objects.filter(condition(selector)))
     return found.select_related("item")
 
 
@@ -45,3 +51,17 @@ def expected(rows: Iterable[HostKey]) -> dict[int, list[HostKey]]:
 def of_item(actor: Actor, item: Item) -> list[HostKey]:
     """Return the keys of an item, alarms first."""
     return sorted(keys_of(actor).filter(item=item), key=lambda row: (not row.is_alarm, row.pk))
+
+
+def waiting(actor: Actor, q: str, *, with_changed: bool = False) -> list[int]:
+    """Return the ids of what `approve` of a query means: keys that wait, changed ones only where that is said."""
+    found = host_keys(actor, q, verb=DECIDE).filter(state=HostKeyState.PENDING)
+    if not with_changed:
+        found = found.filter(is_change=False)
+    return list(found.order_by("pk").values_list("pk", flat=True)[: MAX_AT_ONCE + 1])
+
+
+def selected(actor: Actor, q: str) -> list[int]:
+    """Return the ids of all keys that a query selects, for `refuse` and `forget`."""
+    found = host_keys(actor, q, verb=DECIDE)
+    return list(found.order_by("pk").values_list("pk", flat=True)[: MAX_AT_ONCE + 1])

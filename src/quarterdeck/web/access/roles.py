@@ -31,6 +31,7 @@ _PACKAGES: dict[str, str | Promise] = {
     "audit": gettext_lazy("Audit"),
     "credentials": gettext_lazy("Credentials"),
     "inventory": gettext_lazy("Inventory"),
+    "jobs": gettext_lazy("Jobs"),
     "monitoring": gettext_lazy("Monitoring"),
     "settings": gettext_lazy("Settings"),
     "system": gettext_lazy("System"),

@@ -12,6 +12,7 @@ from quarterdeck.inventory import queries
 from quarterdeck.inventory.actions import UNCLAIMED, is_unclaimed
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.models import Item, Lifecycle
+from quarterdeck.jobs.host_keys import queries as host_keys
 from quarterdeck.web.pages import PageRequest
 
 # What a sender of telemetry can be; see monitoring/senders.
@@ -61,6 +62,7 @@ def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
         "is_unclaimed": is_unclaimed(item),
         "unclaimed_query": UNCLAIMED,
         "undo": request.session.pop("undo", None),
+        "key_alarms": [key for key in host_keys.of_item(request.actor, item) if key.is_alarm],
         "is_trashed": item.lifecycle == Lifecycle.TRASHED,
         "may_edit": may(request.actor, "inventory.edit", item),
         "may_delete": may(request.actor, "inventory.delete", item),

@@ -18,6 +18,7 @@ from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory import queries
 from quarterdeck.inventory.actions import UNCLAIMED
 from quarterdeck.inventory.models import SyncRun
+from quarterdeck.jobs.host_keys import queries as host_keys
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.web.pages import PageRequest
 
@@ -84,6 +85,21 @@ def _inventory(actor: Actor) -> Iterator[Concern]:
         yield Concern("info", "git-merge", text, reverse("web:merge_proposals"))
 
 
+def _host_keys(actor: Actor) -> Iterator[Concern]:
+    counts = host_keys.counts(actor)
+    address = reverse("web:host_keys")
+    if changed := counts["changed"]:
+        text = ngettext(
+            "%(count)s host shows another host key than the approved one",
+            "%(count)s hosts show another host key than the approved one",
+            changed,
+        )
+        yield Concern("bad", "shield-lock", _counted(text, changed), f"{address}?{urlencode({'q': 'is:changed'})}")
+    if new := counts["pending"] - changed:
+        text = ngettext("%(count)s host key waits for approval", "%(count)s host keys wait for approval", new)
+        yield Concern("info", "shield-lock", _counted(text, new), f"{address}?{urlencode({'q': 'is:new'})}")
+
+
 def _sources(actor: Actor) -> Iterator[Concern]:
     """The last pass of each source and scope, where it did not go well."""
     if not may(actor, "settings.view"):
@@ -125,5 +141,5 @@ def _account(request: PageRequest) -> Iterator[Concern]:
 def concerns(request: PageRequest) -> list[Concern]:
     """Return what needs attention, worst first; empty is good news."""
     actor = request.actor
-    found = [*_inventory(actor), *_sources(actor), *_engine(actor), *_account(request)]
+    found = [*_inventory(actor), *_host_keys(actor), *_sources(actor), *_engine(actor), *_account(request)]
     return sorted(found, key=lambda one: ("bad", "warn", "info").index(one.level))

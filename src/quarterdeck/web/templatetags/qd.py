@@ -74,6 +74,8 @@ _STATE_TONES = {
     "stopped": "idle",
     "terminated": "idle",
     "active": "good",
+    "approved": "good",
+    "refused": "bad",
     "missing": "warn",
     "absent": "bad",
     "retired": "idle",
