@@ -57,6 +57,7 @@ BODIES: dict[str, Any] = {
     "POST /credentials/{name}/attachments": {"query": "type:host"},
     "DELETE /credentials/{name}/attachments/{attachment_id}": {},
     "POST /vault/rotate": {},
+    "POST /hosts": {"names": ["x"]},
     "POST /host-keys/approve": {"ids": [1]},
     "POST /host-keys/refuse": {"ids": [1]},
     "POST /host-keys/forget": {"ids": [1]},

@@ -24,7 +24,7 @@ PAGES = [
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
-    "/host-keys", "/host-keys?q=is:changed", "/host-keys/import",
+    "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
@@ -61,7 +61,7 @@ NO_PAGES = {
     "dashboard_settings", "dashboard_versions",
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
-    "credentials_rotate", "host_keys_decide",
+    "credentials_rotate", "host_keys_decide", "hosts_preview",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [

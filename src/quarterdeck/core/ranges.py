@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from itertools import product
 
+from django.utils.translation import gettext as _
+
 from quarterdeck.core.errors import BadInput
 
 MAX_NAMES = 10_000
@@ -26,16 +28,16 @@ def expanded(pattern: str) -> list[str]:
     """
     pieces = _PART.split(pattern)
     if "[" in "".join(pieces[::2]) or "]" in "".join(pieces[::2]):
-        raise _wrong(pattern, "a bracket is not closed")
+        raise _wrong(pattern, _("a bracket is not closed"))
     choices = [[piece] if index % 2 == 0 else list(_values(pattern, piece)) for index, piece in enumerate(pieces)]
     count = 1
     for choice in choices:
         count *= len(choice)
         if count > MAX_NAMES:
-            raise _wrong(pattern, f"these are more than {MAX_NAMES:,} names")
+            raise _wrong(pattern, _("these are more than %(limit)d names") % {"limit": MAX_NAMES})
     names = ["".join(parts) for parts in product(*choices)]
     if not all(names):
-        raise _wrong(pattern, "it is empty")
+        raise _wrong(pattern, _("it is empty"))
     return names
 
 
@@ -46,22 +48,25 @@ def _values(pattern: str, text: str) -> Iterator[str]:
         elif letters := _LETTERS.fullmatch(part):
             first, last = (letter for letter in letters.groups() if letter)
             if first > last:
-                raise _wrong(pattern, f"[{part}] runs backwards")
+                raise _wrong(pattern, _("[%(text)s] runs backwards") % {"text": part})
             yield from map(chr, range(ord(first), ord(last) + 1))
         elif _SINGLE.fullmatch(part):
             yield part
         else:
-            raise _wrong(pattern, f"[{text}] is no range")
+            raise _wrong(pattern, _("[%(text)s] is no range") % {"text": text})
 
 
 def _numbers(pattern: str, first: str, last: str, step: str | None) -> Iterator[str]:
     if int(first) > int(last) or step == "0":
-        raise _wrong(pattern, f"[{first}:{last}] runs backwards")
+        raise _wrong(pattern, _("[%(text)s] runs backwards") % {"text": f"{first}:{last}"})
     numbers = range(int(first), int(last) + 1, int(step or 1))
     if len(numbers) > MAX_NAMES:
-        raise _wrong(pattern, f"these are more than {MAX_NAMES:,} names")
+        raise _wrong(pattern, _("these are more than %(limit)d names") % {"limit": MAX_NAMES})
     yield from (f"{number:0{len(first)}}" for number in numbers)
 
 
 def _wrong(pattern: str, reason: str) -> BadInput:
-    return BadInput(f'"{pattern[:100]}" cannot be read: {reason}', hint="for example web[01:50].example or db[a:c]")
+    return BadInput(
+        _('"%(text)s" cannot be read: %(reason)s') % {"text": pattern[:100], "reason": reason},
+        hint=_("for example web[01:50].example or db[a:c]"),
+    )

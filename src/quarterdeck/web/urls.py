@@ -22,6 +22,7 @@ PAGES = (
     "access",
     "credentials",
     "host_keys",
+    "hosts",
     "settings",
     "accounts",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.inventory.actions.apply import apply
 from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.detect import detect, format_named
-from quarterdeck.inventory.exchange.records import BadRow, Record
+from quarterdeck.inventory.exchange.records import BadRow, Record, Rows
 from quarterdeck.inventory.exchange.rows import Reading
 from quarterdeck.inventory.found import Applied, Found, RowError
 from quarterdeck.inventory.models import Item
@@ -94,13 +94,34 @@ def import_file(
         types.type(type)
     reading = Reading(types, plugin.flat, type or plugin.type, key or "name", keeps_unknown=plugin.directories)
     running = _Import(actor, reading, dry_run, reason or path.name, progress)
-    rows = plugin.read(path)
+    return _run(running, plugin.read(path), f"{path.name} ({name})")
+
+
+@action("inventory.import", atomic=False)
+def import_records(
+    actor: Actor,
+    records: Iterable[Record],
+    *,
+    type: str,  # noqa: A002
+    title: str,
+    key: str = "name",
+    dry_run: bool = False,
+) -> dict[str, Any]:
+    """Import records of text as a file's are, and return the same; `title` is what the history calls them."""
+    types = catalogue()
+    types.type(type)
+    running = _Import(actor, Reading(types, flat=True, type=type, key=key), dry_run, title, lambda rows_done: None)
+    return _run(running, iter(records), title)
+
+
+def _run(running: _Import, rows: Rows, title: str) -> dict[str, Any]:
     while batch := list(islice(rows, BATCH_ROWS)):
         _take(running, batch)
     _relate(running)
     result = _result(running)
     counts = {**running.counts, "errors": len(running.errors)}
-    record(actor, "inventory.import", None, f"{path.name} ({name}){', dry run' if dry_run else ''}", after=counts)
+    detail = f"{title}{', dry run' if running.dry_run else ''}"
+    record(running.actor, "inventory.import", None, detail, after=counts)
     return result
 
 

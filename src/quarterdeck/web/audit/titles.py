@@ -106,6 +106,7 @@ TITLES: dict[str, str | Promise] = {
     "inventory.update": _("Changed an item"),
     "inventory.view": _("Looked at items"),
     "jobs.accept_host_key": _("Accepted a host key at first contact"),
+    "jobs.add_hosts": _("Added hosts"),
     "jobs.approve_host_key": _("Approved a host key"),
     "jobs.forget_host_key": _("Forgot a host key"),
     "jobs.host_key_changed": _("Met a changed host key"),
