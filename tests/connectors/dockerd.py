@@ -25,12 +25,15 @@ _START_SECONDS = 180
 
 
 @contextmanager
-def engine() -> Iterator[str]:
-    """Run dockerd in a directory of its own and yield its URL, `unix:///...`; everything is removed afterwards."""
+def engine(*more: str) -> Iterator[str]:
+    """Run dockerd in a directory of its own and yield its URL, `unix:///...`; everything is removed afterwards.
+
+    `more` are further arguments of it.
+    """
     directory = Path(tempfile.mkdtemp(prefix="qd-dockerd-"))
     url = f"unix://{directory}/docker.sock"
     command = ["dockerd", "--host", url, "--data-root", f"{directory}/data", "--exec-root", f"{directory}/exec"]
-    command += ["--pidfile", f"{directory}/pid", "--iptables=false", "--ip6tables=false"]
+    command += ["--pidfile", f"{directory}/pid", "--iptables=false", "--ip6tables=false", *more]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:

@@ -10,6 +10,8 @@ RemoteError          what was found, and in `hint` the next step; `phase` says h
   ├ BecomeRefused    sudo, su or doas did not take the password, or does not allow it
   ├ NoFileTransfer   the host has no SFTP for this account
   ├ FileFailed       a file operation did not succeed (disk full, read-only, ...)
+  ├ EngineUnreachable  no Docker Engine answers there
+  ├ EngineFailed     the Docker Engine could not do it, or stopped in the middle
   └ Lost             the connection ended while a command ran: whether it was done is not known
 """
 
@@ -74,6 +76,14 @@ class NoFileTransfer(RemoteError):
 
 class FileFailed(RemoteError):
     code = "file_failed"
+
+
+class EngineUnreachable(RemoteError):
+    code = "docker_unreachable"
+
+
+class EngineFailed(RemoteError):
+    code = "docker_failed"
 
 
 class Lost(RemoteError):

@@ -15,10 +15,9 @@ import pwd
 import resource
 import socket
 import sys
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -26,7 +25,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput, OpsError, Unavailable
-from quarterdeck.remote.running import MAX_OUTPUT_BYTES, Exit
+from quarterdeck.remote.metering import MAX_OUTPUT_BYTES, Exit, Meter
 from quarterdeck.remote.scripts import Command, check
 from quarterdeck.remote.sessions import Chunk, Stream
 
@@ -81,29 +80,6 @@ class LocalFailed(Unavailable):
     code = "local_failed"
 
 
-@dataclass(slots=True)
-class _Run:
-    command: Command
-    max_bytes: int
-    began: float = field(default_factory=time.monotonic)
-    counts: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 0))
-    is_cut: bool = False
-
-    def allowed(self, chunk: Chunk) -> Chunk | None:
-        """Count a chunk; return the part of it that is handed on."""
-        room = self.max_bytes - sum(self.counts.values())
-        self.counts[chunk.stream] += len(chunk.data)
-        if len(chunk.data) <= room:
-            return chunk
-        self.is_cut = True
-        return Chunk(chunk.stream, chunk.data[:room]) if room > 0 else None
-
-    def exit(self, code: int | None, signal: str = "", *, is_timed_out: bool = False) -> Exit:
-        seconds = time.monotonic() - self.began
-        counts = (self.counts[Stream.STDOUT], self.counts[Stream.STDERR])
-        return Exit(code, signal, seconds, *counts, is_cut=self.is_cut, is_timed_out=is_timed_out)
-
-
 async def run(
     command: Command,
     *,
@@ -118,7 +94,7 @@ async def run(
     """
     check(command)
     order = _order(["/bin/sh", "-c", command.text], command, user, limits or LocalLimits())
-    async with aclosing(run_order(order, command.stdin, seconds, _Run(command, max_bytes))) as parts:
+    async with aclosing(_run_order(order, command.stdin, seconds, Meter(max_bytes))) as parts:
         async for part in parts:
             yield part
 
@@ -134,7 +110,7 @@ async def run_program(
     """The same for a program of ours by its path, without a shell."""
     command = Command("", stdin=stdin)
     order = _order(arguments, command, "", limits or LocalLimits())
-    async with aclosing(run_order(order, stdin, seconds, _Run(command, max_bytes))) as parts:
+    async with aclosing(_run_order(order, stdin, seconds, Meter(max_bytes))) as parts:
         async for part in parts:
             yield part
 
@@ -172,8 +148,8 @@ def _account(user: str) -> pwd.struct_passwd | None:
     return found
 
 
-async def run_order(
-    order: dict[str, Any], stdin: bytes, seconds: float | None, this: _Run
+async def _run_order(
+    order: dict[str, Any], stdin: bytes, seconds: float | None, meter: Meter
 ) -> AsyncGenerator[Chunk | Exit, None]:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
@@ -190,7 +166,7 @@ async def run_order(
         asyncio.create_task(_gather(process, chunks)),
     ]
     try:
-        async with aclosing(_parts(this, ours, chunks, seconds)) as parts:
+        async with aclosing(_parts(meter, order["directory"], ours, chunks, seconds)) as parts:
             async for part in parts:
                 yield part
     finally:
@@ -241,7 +217,7 @@ async def _gather(process: asyncio.subprocess.Process, chunks: asyncio.Queue[Chu
 
 
 async def _parts(
-    this: _Run, ours: socket.socket, chunks: asyncio.Queue[Chunk | None], seconds: float | None
+    meter: Meter, directory: str, ours: socket.socket, chunks: asyncio.Queue[Chunk | None], seconds: float | None
 ) -> AsyncGenerator[Chunk | Exit, None]:
     deadline = asyncio.get_running_loop().time() + seconds if seconds else None
     while True:
@@ -249,20 +225,20 @@ async def _parts(
             async with asyncio.timeout_at(deadline):
                 chunk = await chunks.get()
         except TimeoutError:
-            yield this.exit(None, is_timed_out=True)
+            yield meter.exit(None, is_timed_out=True)
             return
         if chunk is None:
             break
-        if (allowed := this.allowed(chunk)) is not None:
+        if (allowed := meter.allowed(chunk)) is not None:
             yield allowed
     try:
         async with asyncio.timeout_at(deadline):
             result = await _result(ours)
     except TimeoutError:
         # It closed its output and goes on.
-        yield this.exit(None, is_timed_out=True)
+        yield meter.exit(None, is_timed_out=True)
         return
-    yield _exit(this, result)
+    yield _exit(meter, directory, result)
 
 
 async def _result(ours: socket.socket) -> dict[str, Any]:
@@ -274,17 +250,17 @@ async def _result(ours: socket.socket) -> dict[str, Any]:
     return found
 
 
-def _exit(this: _Run, result: dict[str, Any]) -> Exit:
+def _exit(meter: Meter, directory: str, result: dict[str, Any]) -> Exit:
     if "error" in result:
-        raise _refused(this.command, result)
+        raise _refused(directory, result)
     if "signal" in result:
-        return this.exit(None, _signal_name(result["signal"]))
+        return meter.exit(None, _signal_name(result["signal"]))
     if "code" not in result:
         raise LocalFailed(
             _("the process that watched over the command was killed"),
             hint=_("whether the command was done is not known"),
         )
-    return this.exit(result["code"])
+    return meter.exit(result["code"])
 
 
 def _signal_name(number: int) -> str:
@@ -295,8 +271,8 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def _refused(command: Command, result: dict[str, Any]) -> OpsError:
-    values = {"reason": result["error"], "directory": command.directory}
+def _refused(directory: str, result: dict[str, Any]) -> OpsError:
+    values = {"reason": result["error"], "directory": directory}
     if result["step"] == "directory":
         return BadInput(_("cannot go into %(directory)s: %(reason)s") % values, field="directory")
     return LocalFailed(_("the command cannot be started: %(reason)s") % values)

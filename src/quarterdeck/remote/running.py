@@ -14,30 +14,16 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.remote.becoming import Beginning
 from quarterdeck.remote.errors import Lost, Phase, RemoteError
+from quarterdeck.remote.metering import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
+from quarterdeck.remote.metering import Exit as Exit
+from quarterdeck.remote.metering import Meter
 from quarterdeck.remote.scripts import Command, killing, lines, started
 from quarterdeck.remote.sessions import Chunk, Session, Stream
 from quarterdeck.remote.target import Become, Patience
 
-MAX_OUTPUT_BYTES = 10 << 20
 _KILL_SECONDS = 30
 # A terminal that passes bytes on as they are.
 _RAW = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_OPOST: 0, asyncssh.PTY_ICANON: 1}
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a command ended. `code` is None when a signal ended it (`signal` "KILL") or it ran out of its time.
-
-    `stdout_bytes` and `stderr_bytes` count everything; `is_cut` tells that not all of it was handed on.
-    """
-
-    code: int | None
-    signal: str
-    seconds: float
-    stdout_bytes: int
-    stderr_bytes: int
-    is_cut: bool = False
-    is_timed_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +43,8 @@ class _Run:
     command: Command
     become: Become | None
     patience: Patience
-    max_bytes: int
-    began: float = field(default_factory=time.monotonic)
+    meter: Meter
     pid: int | None = None
-    counts: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(Stream, 0))
-    is_cut: bool = False
-
-    def allowed(self, chunk: Chunk) -> Chunk | None:
-        """Count a chunk; return the part of it that is handed on."""
-        room = self.max_bytes - sum(self.counts.values())
-        self.counts[chunk.stream] += len(chunk.data)
-        if len(chunk.data) <= room:
-            return chunk
-        self.is_cut = True
-        return Chunk(chunk.stream, chunk.data[:room]) if room > 0 else None
-
-    def exit(self, session: Session | None, *, is_timed_out: bool = False) -> Exit:
-        code, signal = (session.code, session.signal) if session and not is_timed_out else (None, "")
-        seconds = time.monotonic() - self.began
-        counts = (self.counts[Stream.STDOUT], self.counts[Stream.STDERR])
-        return Exit(code, signal, seconds, *counts, is_cut=self.is_cut, is_timed_out=is_timed_out)
 
 
 async def run(
@@ -93,7 +61,7 @@ async def run(
     time is over, the caller leaves or its task is cancelled, the command's whole process group on the host is killed.
     Raises RemoteError, BadInput.
     """
-    this = _Run(connection, command, become, patience or Patience(), max_bytes)
+    this = _Run(connection, command, become, patience or Patience(), Meter(max_bytes))
     is_done = False
     try:
         async with aclosing(_parts(this)) as parts:
@@ -116,7 +84,7 @@ async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
         this.pid = await beginning.pid(session, this.patience.become)
         _send_stdin(session, this.command, beginning.needs_terminal)
         for chunk in beginning.before:
-            if (allowed := this.allowed(chunk)) is not None:
+            if (allowed := this.meter.allowed(chunk)) is not None:
                 yield allowed
         deadline = asyncio.get_running_loop().time() + this.patience.run if this.patience.run else None
         while True:
@@ -124,11 +92,11 @@ async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
                 async with asyncio.timeout_at(deadline):
                     chunk_or_end = await session.next()
             except TimeoutError:
-                yield this.exit(session, is_timed_out=True)
+                yield this.meter.exit(None, is_timed_out=True)
                 return
             if chunk_or_end is None:
                 break
-            if (allowed := this.allowed(chunk_or_end)) is not None:
+            if (allowed := this.meter.allowed(chunk_or_end)) is not None:
                 yield allowed
         yield _end(this, session)
     finally:
@@ -177,7 +145,7 @@ def _send_stdin(session: Session, command: Command, has_terminal: bool) -> None:
 def _end(this: _Run, session: Session) -> Exit:
     if session.code is None and not session.signal:
         raise _lost(session.error)
-    return this.exit(session)
+    return this.meter.exit(session.code, session.signal)
 
 
 def _lost(error: Exception | None) -> Lost:
@@ -207,7 +175,7 @@ async def kill(connection: asyncssh.SSHClientConnection, pid: int, become: Becom
 
 
 async def _kill_once(connection: asyncssh.SSHClientConnection, pid: int, become: Become | None) -> bool:
-    this = _Run(connection, killing(pid), become, Patience(become=_KILL_SECONDS, run=_KILL_SECONDS), 4096)
+    this = _Run(connection, killing(pid), become, Patience(become=_KILL_SECONDS, run=_KILL_SECONDS), Meter(4096))
     async with aclosing(_parts(this)) as parts:
         async for part in parts:
             if isinstance(part, Exit):
