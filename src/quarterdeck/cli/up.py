@@ -97,7 +97,7 @@ def _supervise(directory: Path, settings: dict[str, Any]) -> None:
 
 def _clear_run_files(directory: Path) -> None:
     """What a killed predecessor left says nothing about the processes that start now."""
-    for name in ("web", "worker", "intake", "engine", "set-up"):
+    for name in ("web", "worker", "runs", "intake", "engine", "set-up"):
         (directory / "run" / f"{name}.json").unlink(missing_ok=True)
 
 

@@ -83,6 +83,6 @@ def configure(data: Path, process: str, level: str, secrets: Iterable[str]) -> N
     logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
     logging.captureWarnings(True)
     warnings.simplefilter("default")
-    # They tell every request they make; we log what we do with the answer.
-    for chatty in ("httpx", "urllib3", "asyncio"):
+    # They tell every request, or command, that they make; we log what we do with the answer.
+    for chatty in ("httpx", "urllib3", "asyncio", "asyncssh"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))

@@ -1,14 +1,23 @@
-"""The worker process: Celery's worker, by default with the schedules of django-celery-beat inside."""
+"""The worker: two of Celery's, forked from one process, by default with the schedules of django-celery-beat.
+
+control   short tasks, in processes that can be ended and are renewed when they grow
+runs      work on hosts, in threads of one process: they share its warm connections
+"""
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from quarterdeck.core.forks import keep
 from quarterdeck.core.processes import die_with_parent, remove_run_file, write_run_file
+
+# Shards that one process works on at once; each has threads of its own only to wait in.
+_SHARDS_AT_ONCE = 16
 
 
 def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "") -> None:
@@ -20,25 +29,44 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
     from quarterdeck.conf.celery import QUEUE, app
     from quarterdeck.conf.startup import prepare_records
+    from quarterdeck.jobs.runs.claiming import QUEUE as RUNS
 
     prepare_records()
     _close_connections()
-    _connect_signals(data)
-    _share_memory(app)
-    arguments = [
-        "--quiet",
-        "worker",
-        f"--concurrency={concurrency}",
-        f"--queues={queues or QUEUE}",
-        f"--statedb={data / 'run' / 'worker.state'}",
-        "--without-gossip",
-        "--without-mingle",
-        "--loglevel=INFO",
-    ]
+    # Loaded before the fork, so that it is in memory once.
+    app.loader.import_default_modules()
+    wanted = [name.strip() for name in queues.split(",") if name.strip()] or [QUEUE, RUNS]
+    parts: dict[str, Callable[[], None]] = {}
+    if control := [name for name in wanted if name != RUNS]:
+        parts["worker"] = partial(_control, app, data, concurrency, ",".join(control), schedules=schedules)
+    if RUNS in wanted:
+        parts["runs"] = partial(_runs, app, data, RUNS)
+    keep(parts)
+
+
+def _control(app: Any, data: Path, concurrency: int, queues: str, *, schedules: bool) -> None:
+    arguments = [f"--concurrency={concurrency}", f"--queues={queues}"]
+    _work(app, data, "worker", [*arguments, "--beat"] if schedules else arguments)
+
+
+def _runs(app: Any, data: Path, queue: str) -> None:
+    from celery import signals
+
+    from quarterdeck.jobs.runs import working
+
+    signals.worker_shutting_down.connect(lambda **_: working.stop(), weak=False)
+    arguments = ["--pool=threads", f"--concurrency={_SHARDS_AT_ONCE}", f"--queues={queue}", "--hostname=runs@%h"]
+    _work(app, data, "runs", arguments)
+
+
+def _work(app: Any, data: Path, name: str, arguments: list[str]) -> None:
+    _connect_signals(data, name)
+    state = data / "run" / f"{name}.state"
+    common = ["--quiet", "worker", f"--statedb={state}", "--without-gossip", "--without-mingle", "--loglevel=INFO"]
     try:
-        app.worker_main([*arguments, "--beat"] if schedules else arguments)
+        app.worker_main([*common, *arguments])
     finally:
-        remove_run_file(data, "worker")
+        remove_run_file(data, name)
 
 
 def _close_connections() -> None:
@@ -48,14 +76,7 @@ def _close_connections() -> None:
     connections.close_all()
 
 
-def _share_memory(app: Any) -> None:
-    """Load what tasks need before the pool is forked, and keep the collector from touching (so copying) it there."""
-    app.loader.import_default_modules()
-    gc.collect()
-    gc.freeze()
-
-
-def _connect_signals(data: Path) -> None:
+def _connect_signals(data: Path, name: str) -> None:
     """Keep our logging, renew the run file with each heartbeat, tie forked processes to this one."""
     from celery import signals
 
@@ -65,7 +86,7 @@ def _connect_signals(data: Path) -> None:
         """Having a receiver is what tells Celery not to configure logging."""
 
     def alive(**_: Any) -> None:
-        write_run_file(data, "worker")
+        write_run_file(data, name)
 
     def tie(**_: Any) -> None:
         die_with_parent(parent, signal.SIGKILL)

@@ -6,9 +6,9 @@ from celery import current_app
 from django.db import transaction
 
 
-def later(task: str, *args: object) -> None:
-    """Queue Celery task `task` ("package.function") once the current transaction commits.
+def later(task: str, *args: object, queue: str | None = None) -> None:
+    """Queue Celery task `task` ("package.function") once the current transaction commits, in `queue` or the usual one.
 
     Messages carry ids, never records: the truth is in the database, so a lost or doubled message costs time only.
     """
-    transaction.on_commit(lambda: current_app.send_task(task, args=args))
+    transaction.on_commit(lambda: current_app.send_task(task, args=args, queue=queue))

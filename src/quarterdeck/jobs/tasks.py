@@ -5,11 +5,27 @@ from __future__ import annotations
 from celery import shared_task
 
 from quarterdeck.jobs.host_keys import alarming
+from quarterdeck.jobs.runs import claiming, working
 
-SCHEDULES = {"jobs.watch_host_keys": ("jobs.watch_host_keys", 60)}
+SCHEDULES = {"jobs.watch_host_keys": ("jobs.watch_host_keys", 60), "jobs.sweep": ("jobs.sweep", 10)}
 
 
 @shared_task(name="jobs.watch_host_keys", ignore_result=True)  # type: ignore[untyped-decorator]
 def watch_host_keys() -> None:
     """Write the samples of changed host keys. See `alarming.watch`."""
     alarming.watch()
+
+
+# Acknowledged early: the claim in the records, not the message, says whether the work was begun.
+@shared_task(name="jobs.work_shard", ignore_result=True, acks_late=False)  # type: ignore[untyped-decorator]
+def work_shard(shard_id: int) -> None:
+    """Work on a shard of hosts. See `runs.working.work_shard`."""
+    working.work_shard(shard_id)
+
+
+@shared_task(name="jobs.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
+def sweep() -> None:
+    """Let go on what dead workers and lost messages left. See `runs.claiming.sweep`."""
+    claiming.sweep()
+    for shard in claiming.not_searchable():
+        working.make_searchable(shard)

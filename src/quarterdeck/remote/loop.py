@@ -10,6 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import uvloop
@@ -60,6 +61,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except BaseException:
         future.cancel()
         raise
+
+
+def running() -> asyncio.AbstractEventLoop:
+    """Return the loop of this process's connections."""
+    return _portal().loop
+
+
+def start(work: Coroutine[Any, Any, T]) -> Future[T]:
+    """Begin `work` on the loop of the connections, and go on; the future is for any thread."""
+    return asyncio.run_coroutine_threadsafe(work, _portal().loop)
 
 
 async def wrap(work: Coroutine[Any, Any, T]) -> T:

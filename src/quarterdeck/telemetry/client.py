@@ -131,10 +131,22 @@ def forget() -> None:
 
 
 def query(
-    sql: str, parameters: Mapping[str, Any] | None = None, *, options: Mapping[str, Any] | None = None
+    sql: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    binary: Sequence[str] = (),
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a SELECT; `{name:Type}` in `sql` takes its value from `parameters`. Raises OpsError."""
-    result = _call(lambda c: c.query(sql, parameters=dict(parameters or {}), settings=dict(options or {})))
+    """Return the rows of a SELECT; `{name:Type}` in `sql` takes its value from `parameters`. Raises OpsError.
+
+    Strings of the columns that are named `binary` are bytes; others are text, and hex when they are no UTF-8.
+    """
+    formats: dict[str, str | dict[str, str]] = dict.fromkeys(binary, "bytes")
+    result = _call(
+        lambda c: c.query(
+            sql, parameters=dict(parameters or {}), settings=dict(options or {}), column_formats=formats or None
+        )
+    )
     return [tuple(row) for row in result.result_rows]
 
 

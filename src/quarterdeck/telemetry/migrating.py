@@ -42,6 +42,7 @@ RETENTION = {
     "check_ins": "errors_retention_days",
     "client_reports": "errors_retention_days",
     "user_feedback": "errors_retention_days",
+    "run_output": "runs_retention_days",
 }
 # ... and those that name what the former hold, which stay as long as the longest of them.
 _NAMES = dict.fromkeys(("series", "labels"), "metrics_1h_retention_days")
@@ -60,6 +61,7 @@ _TTL_BASE = {
     "check_ins": "toDateTime(ts)",
     "client_reports": "toDateTime(ts)",
     "user_feedback": "toDateTime(ts)",
+    "run_output": "toDateTime(ts)",
 }
 
 

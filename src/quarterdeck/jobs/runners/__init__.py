@@ -1,0 +1,122 @@
+"""Runners: how one kind of work is done on one host. Each file exports `PLUGIN`, a `Runner`.
+
+A runner knows no records: it gets a host and its work, and yields what the host printed, and how it ended. What is
+common to all (permission, credentials, batches, time, records, output) is done by `jobs.working`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from quarterdeck.core.errors import BadInput
+from quarterdeck.core.names import did_you_mean
+from quarterdeck.core.plugins import plugins
+from quarterdeck.jobs.runs.models import HostStatus
+from quarterdeck.remote.host_keys import HostKeys
+from quarterdeck.remote.pool import Pool
+from quarterdeck.remote.sessions import Chunk
+from quarterdeck.remote.target import Become, Patience, Target
+
+FAMILY = "quarterdeck.jobs.runners"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of a run. `variables` are the item's name and attributes, without secrets, for templates."""
+
+    id: int
+    name: str
+    target: Target
+    become: Become | None
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the hosts of a piece of work share. Of a host's output `max_bytes` are kept."""
+
+    pool: Pool
+    host_keys: HostKeys
+    patience: Patience
+    max_bytes: int
+    is_check: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How it ended on a host. `error` is a sentence for a person, `error_code` its name for machines.
+
+    `values` are what is told beside output, such as `{"sha256": "..."}`.
+    """
+
+    status: HostStatus
+    exit_code: int | None = None
+    error: str = ""
+    error_code: str = ""
+    is_cut: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+Parts = AsyncGenerator[Chunk | End, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """`read` turns a run's stored work into what `run` gets, and raises BadInput; `shown` makes a title of it.
+
+    `run` yields output and one End; it raises RemoteError and BadInput. One that `checks` can tell what it would do.
+    """
+
+    title: str | Promise
+    read: Callable[[Mapping[str, Any]], Any]
+    shown: Callable[[Any], str]
+    run: Callable[[Host, Any, Circumstances], Parts]
+    checks: bool = False
+
+
+def runners() -> dict[str, Runner]:
+    return plugins(FAMILY, Runner)
+
+
+def runner_named(name: str) -> Runner:
+    """Raises BadInput with the near name."""
+    found = runners()
+    if name not in found:
+        raise BadInput(
+            _('there is no runner "%(name)s"') % {"name": name[:40]},
+            hint=did_you_mean(name, found) or ", ".join(found),
+            field="runner",
+        )
+    return found[name]
+
+
+def text_of(work: Mapping[str, Any], name: str, default: str = "") -> str:
+    """Return a text of the work. Raises BadInput when it is none."""
+    value = work.get(name, default)
+    if not isinstance(value, str):
+        raise BadInput(_('"%(name)s" is a text') % {"name": name}, field=name)
+    return value
+
+
+def texts_of(work: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return a list of texts of the work. Raises BadInput when it is none."""
+    value = work.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise BadInput(_('"%(name)s" is a list of texts') % {"name": name}, field=name)
+    return tuple(value)
+
+
+def refuse_unknown(work: Mapping[str, Any], *known: str) -> None:
+    """Raise BadInput for a name that the runner does not know: a typing error would go unnoticed."""
+    for name in work:
+        if name not in known:
+            raise BadInput(
+                _('this runner knows no "%(name)s"') % {"name": str(name)[:40]},
+                hint=did_you_mean(str(name), known) or ", ".join(known),
+                field="work",
+            )

@@ -1,0 +1,113 @@
+"""The hosts of a shard on the event loop: so many at once, each to its end, all of them ended when the run is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from django.utils.translation import gettext as _
+
+from quarterdeck.core.errors import OpsError
+from quarterdeck.jobs.runners import Circumstances, End, Host
+from quarterdeck.jobs.runs.hosting import Prepared
+from quarterdeck.jobs.runs.journal import Journal
+from quarterdeck.jobs.runs.models import HostStatus
+from quarterdeck.remote.errors import BecomeRefused, Lost, RemoteError
+from quarterdeck.remote.sessions import Chunk
+
+log = logging.getLogger(__name__)
+
+
+class Steps:
+    """`work` runs on the loop; `halt` may be called from any thread."""
+
+    def __init__(self, prepared: Prepared, around: Circumstances, journal: Journal, at_once: int) -> None:
+        self._prepared = prepared
+        self._around = around
+        self._journal = journal
+        self._at_once = at_once
+        self._loop = journal.loop
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_halted = False
+        self._why = ""
+
+    def halt(self, why: str = "") -> None:
+        """End what runs, on the hosts too, and begin nothing more."""
+        self._loop.call_soon_threadsafe(self._halt, why)
+
+    def _halt(self, why: str) -> None:
+        if self._is_halted:
+            return
+        self._is_halted, self._why = True, why
+        for task in self._tasks:
+            task.cancel()
+
+    async def work(self) -> None:
+        """Work on all hosts; return when each has ended or will not begin."""
+        try:
+            waiting = list(self._prepared.hosts)
+            while waiting and not self._is_halted:
+                some = waiting[: self._at_once - len(self._tasks)]
+                del waiting[: len(some)]
+                if not await self._begin(some):
+                    break
+                await self._room()
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        finally:
+            self._journal.close()
+
+    async def _begin(self, hosts: Sequence[Host]) -> bool:
+        if not await self._journal.begin([host.id for host in hosts]):
+            return False
+        for host in hosts:
+            task = asyncio.create_task(self._one(host))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            if self._is_halted:
+                task.cancel()
+        return True
+
+    async def _room(self) -> None:
+        """Return when another host may begin."""
+        while len(self._tasks) >= self._at_once:
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _one(self, host: Host) -> None:
+        began = time.monotonic()
+        try:
+            end = await self._end(host)
+        except asyncio.CancelledError:
+            end = End(HostStatus.CANCELLED, error=self._why, error_code="cancelled")
+        self._journal.end(host.id, end, max(time.monotonic() - began, 0.001))
+
+    async def _end(self, host: Host) -> End:
+        """Return how the host's part ended, whatever happens."""
+        prepared = self._prepared
+        try:
+            async with aclosing(prepared.runner.run(host, prepared.work, self._around)) as parts:
+                async for part in parts:
+                    if isinstance(part, Chunk):
+                        await self._journal.output(host.id, part)
+                    else:
+                        return part
+        except OpsError as error:
+            return _failure(error)
+        except Exception:
+            log.exception("host %d of a run", host.id)
+            return End(
+                HostStatus.FAILED, error=_("a fault of Quarterdeck itself; its log tells more"), error_code="bug"
+            )
+        raise AssertionError("BUG: a runner ended without an End")
+
+
+def _failure(error: OpsError) -> End:
+    """Return what an error of the way to a host, or of the work itself, is for the run."""
+    text = f"{error.message} ({error.hint})" if error.hint else error.message
+    if isinstance(error, Lost):
+        return End(HostStatus.LOST, error=text, error_code=error.code)
+    is_reached = isinstance(error, BecomeRefused) or not isinstance(error, RemoteError)
+    return End(HostStatus.FAILED if is_reached else HostStatus.UNREACHABLE, error=text, error_code=error.code)
