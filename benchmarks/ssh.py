@@ -21,7 +21,6 @@ from pathlib import Path
 import asyncssh
 import uvloop
 from django.conf import settings
-from pssh.clients import ParallelSSHClient
 from tests.lab.parts import directory
 from tests.lab.ssh_hosts import SshHost, ssh_host
 
@@ -104,7 +103,7 @@ async def _ours(watch: Stopwatch, places: Sequence[Place]) -> None:
             await watch.timed("quarterdeck pool", phase, lambda: _each(places, one), len(places))
 
 
-async def _bare(watch: Stopwatch, places: Sequence[Place]) -> None:
+async def bare(watch: Stopwatch, places: Sequence[Place]) -> None:
     open_: dict[str, asyncssh.SSHClientConnection] = {}
     keys = {place.host.port: asyncssh.import_private_key(place.host.key) for place in places}
 
@@ -125,6 +124,7 @@ async def _bare(watch: Stopwatch, places: Sequence[Place]) -> None:
 
 
 async def _parallel(watch: Stopwatch, places: Sequence[Place], home: Path) -> None:
+    from pssh.clients import ParallelSSHClient
     from pssh.config import HostConfig
 
     configs = []
@@ -171,7 +171,7 @@ async def _openssh(watch: Stopwatch, places: Sequence[Place], home: Path) -> Non
 
 async def _rounds(watch: Stopwatch, places: Sequence[Place], home: Path) -> None:
     for _round in range(ROUNDS):
-        await _bare(watch, places)
+        await bare(watch, places)
         await _ours(watch, places)
         await _parallel(watch, places, home)
         await _openssh(watch, places, home)
@@ -191,16 +191,22 @@ def _print(watch: Stopwatch, size: int) -> None:
         print(f"{size:>4} targets {phase}: pool / bare {ratio:.2f}, goal {GOAL_RATIO}: {met}", flush=True)
 
 
+def places_of(stack: ExitStack, count: int) -> list[Place]:
+    """Start as many sshd as it takes for so many addresses."""
+    places: list[Place] = []
+    for number in range(-(-count // _ADDRESSES)):
+        addresses = [f"127.1.{number}.{last}" for last in range(1, _ADDRESSES + 1)]
+        host = stack.enter_context(ssh_host(*(f"ListenAddress {address}" for address in addresses)))
+        places.extend(Place(host, address) for address in addresses)
+    return places[:count]
+
+
 def main() -> None:
     """Print a line for each size, phase and contender, and the ratio that is the goal."""
     settings.configure(USE_I18N=False)  # errors are sentences, in the language of the settings
     with ExitStack() as stack:
         home = stack.enter_context(directory())
-        places: list[Place] = []
-        for number in range(-(-max(SIZES) // _ADDRESSES)):
-            addresses = [f"127.1.{number}.{last}" for last in range(1, _ADDRESSES + 1)]
-            host = stack.enter_context(ssh_host(*(f"ListenAddress {address}" for address in addresses)))
-            places.extend(Place(host, address) for address in addresses)
+        places = places_of(stack, max(SIZES))
         for size in SIZES:
             watch = Stopwatch()
             uvloop.run(_rounds(watch, places[:size], home))
