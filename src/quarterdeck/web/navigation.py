@@ -33,6 +33,7 @@ class NavEntry:
 
 
 _FLEET = _("Fleet")
+_OPERATE = _("Operate")
 _OBSERVE = _("Observe")
 _ADMIN = _("Administration")
 
@@ -69,6 +70,14 @@ NAVIGATION: tuple[NavEntry, ...] = (
     ),
     NavEntry(
         _OBSERVE, _("Errors"), "web:issues", "alert-circle", "telemetry.query", "issues sentry exceptions crashes"
+    ),
+    NavEntry(
+        _OPERATE,
+        _("Runs"),
+        "web:runs",
+        "terminal-2",
+        "jobs.view",
+        "run command script jobs batch rolling retry output ssh",
     ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),

@@ -23,6 +23,7 @@ PAGES = (
     "credentials",
     "host_keys",
     "hosts",
+    "runs",
     "settings",
     "accounts",
 )

@@ -24,6 +24,7 @@ const islands: Record<string, () => Promise<{ default: Island }>> = {
   waterfall: () => import("./waterfall"),
   "log-bars": () => import("./log-bars"),
   "log-tail": () => import("./log-tail"),
+  run: () => import("./run"),
 };
 const running = new Map<HTMLElement, () => void>();
 

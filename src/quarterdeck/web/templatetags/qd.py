@@ -89,6 +89,15 @@ _STATE_TONES = {
     "warning": "warn",
     "failed": "bad",
     "denied": "bad",
+    "succeeded": "good",
+    "changed": "info",
+    "queued": "info",
+    "waiting": "info",
+    "paused": "warn",
+    "approval": "warn",
+    "cancelling": "warn",
+    "lost": "warn",
+    "unreachable": "bad",
     "critical": "bad",
 }
 

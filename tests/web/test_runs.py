@@ -1,0 +1,148 @@
+"""Pages of runs: who sees them, what stands on them, and what their forms refuse. No engine runs here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from tests.people import person
+
+from quarterdeck.access.models import Role
+from quarterdeck.audit.actor import SYSTEM
+from quarterdeck.inventory.actions import create_item
+from quarterdeck.jobs.runs import actions, claiming
+from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
+from quarterdeck.jobs.runs.planning import Options
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "later", lambda *_args, **_more: None)
+
+
+@pytest.fixture
+def hosts() -> None:
+    for number in range(1, 4):
+        create_item(SYSTEM, "host", f"web{number}", {"env": "lab"})
+
+
+def run_of_three(**options: Any) -> Run:
+    return actions.start_run(SYSTEM, "ssh", {"command": "echo '<b>'"}, "env:lab", Options(**options))
+
+
+def read(client: Client, address: str, status: int = 200) -> str:
+    answer = client.get(address)
+    assert answer.status_code == status, answer.content
+    return answer.content.decode()
+
+
+def test_an_empty_list_says_what_to_do(as_owner: Client) -> None:
+    assert "Nothing was run yet" in read(as_owner, "/runs")
+
+
+def test_the_form_tells_which_hosts_are_meant(as_owner: Client, hosts: None) -> None:
+    assert "<b>3 hosts</b>" in read(as_owner, "/runs/new?q=env:lab")
+    assert "web1, web2, web3" in read(as_owner, "/runs/new/hosts?query=env:lab")
+    assert "The query selects no host" in read(as_owner, "/runs/new/hosts?query=env:nowhere")
+    assert "nosuch" in read(as_owner, "/runs/new/hosts?query=nosuch:1")
+
+
+def test_the_form_starts_a_run(as_owner: Client, hosts: None) -> None:
+    values = {
+        "query": "env:lab",
+        "command": "uptime",
+        "timeout": "5m",
+        "batch": "1,50%",
+        "max_fail": "5%",
+        "at_once": "7",
+    }
+    answer = as_owner.post("/runs/new", values)
+    run = Run.objects.get()
+    assert answer.headers["Location"] == f"/runs/{run.pk}"
+    assert (run.work, run.batches, run.max_fail) == ({"command": "uptime"}, [1, 1, 1], "5%")
+    assert (run.host_timeout_seconds, run.hosts_at_once, run.actor) == (300, 7, "owner")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"query": ""}, "The query is empty"),
+        ({"query": "env:nowhere"}, "The query selects no host"),
+        ({"command": ""}, "Give a command or a script"),
+        ({"script": "echo"}, "Give a command or a script"),
+        ({"timeout": "soon"}, "This is no time"),
+        ({"batch": "half"}, "is no size of a batch"),
+        ({"max_fail": "few"}, "is no limit of failures"),
+        ({"at_once": "0"}, "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_stands_in_the_form(as_owner: Client, hosts: None, wrong: dict[str, str], words: str) -> None:
+    values = {"query": "env:lab", "command": "uptime --pretty", "at_once": "7"} | wrong
+    answer = as_owner.post("/runs/new", values)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert "command" in wrong or "uptime --pretty" in answer.content.decode()
+    assert not Run.objects.exists()
+
+
+def test_one_is_filled_in_from_another(as_owner: Client, hosts: None) -> None:
+    run = run_of_three(becomes=True, timeout_seconds=90)
+    page = read(as_owner, f"/runs/new?again={run.pk}")
+    assert "echo &#x27;&lt;b&gt;&#x27;" in page
+    assert 'value="90s"' in page
+
+
+def test_a_run_shows_how_it_stands(as_owner: Client, hosts: None) -> None:
+    run = run_of_three()
+    page = read(as_owner, f"/runs/{run.pk}")
+    assert "0 of 3 hosts" in page
+    assert 'data-island="run"' in page
+    assert "<b>&#x27;" not in page
+    RunHost.objects.filter(name="web2").update(status=HostStatus.FAILED, error="it said <i>no</i>", exit_code=1)
+    RunHost.objects.exclude(name="web2").update(status=HostStatus.OK, exit_code=0)
+    for shard in run.shards.all():
+        claiming.recount(shard)
+    claiming.advance(run.pk)
+    page = read(as_owner, f"/runs/{run.pk}")
+    assert "3 of 3 hosts" in page
+    assert "It said &lt;i&gt;no&lt;/i&gt;" in page
+    # The engine is away: who ended how is told all the same.
+    assert "telemetry engine is not running" in page
+    assert 'data-island="run"' not in page
+    assert "Retry what was not done" in page
+    assert "web1" not in read(as_owner, f"/runs/{run.pk}?status=failed").partition('id="hosts"')[2]
+
+
+def test_the_buttons_do_what_they_say(as_owner: Client, hosts: None) -> None:
+    run = run_of_three()
+    as_owner.post(f"/runs/{run.pk}/act", {"act": "pause"})
+    assert Run.objects.get().state == RunState.PAUSED
+    as_owner.post(f"/runs/{run.pk}/act", {"act": "resume"})
+    assert Run.objects.get().state == RunState.QUEUED
+    as_owner.post(f"/runs/{run.pk}/act", {"act": "cancel"})
+    assert Run.objects.get().state == RunState.CANCELLED
+    answer = as_owner.post(f"/runs/{run.pk}/act", {"act": "retry"})
+    again = Run.objects.latest("pk")
+    assert answer.headers["Location"] == f"/runs/{again.pk}"
+    assert as_owner.post(f"/runs/{run.pk}/act", {"act": "explode"}).status_code == 422
+
+
+def test_a_viewer_finds_no_way_in(client: Client, hosts: None) -> None:
+    run = run_of_three()
+    client.force_login(person("vera", Role.objects.get(name="viewer")))
+    read(client, "/runs", 403)
+    read(client, "/runs/new", 403)
+    assert client.post(f"/runs/{run.pk}/act", {"act": "cancel"}).status_code == 403
+    assert Run.objects.get().state == RunState.QUEUED
+
+
+def test_who_sees_runs_and_starts_none_has_no_buttons(client: Client, hosts: None) -> None:
+    run = run_of_three()
+    role = Role.objects.create(name="watcher", verbs=["inventory.view", "jobs.view"])
+    client.force_login(person("willa", role))
+    page = read(client, f"/runs/{run.pk}")
+    assert 'name="act"' not in page
+    assert client.post(f"/runs/{run.pk}/act", {"act": "cancel"}).status_code == 403
