@@ -27,6 +27,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "quarterdeck.conf.settings"
 import django
 from django.conf import settings
 from django.test import SimpleTestCase
+from django.utils import translation
 
 sys.dont_write_bytecode = False
 django.setup()
@@ -51,6 +52,12 @@ _SAME_ON_POSTGRESQL = (
 )
 _ID_MAX_LENGTH = 200
 _TOUCHES_RECORDS = {"db", "transactional_db", "django_db_setup", "live_server", "instance"}
+
+
+@pytest.fixture(autouse=True)
+def _usual_language() -> None:
+    """A page in Chinese leaves its language to the thread, where whatever test comes next would speak it."""
+    translation.deactivate()
 
 
 def pytest_unconfigure() -> None:
