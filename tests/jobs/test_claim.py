@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from tests.people import actor, person
 
 from quarterdeck.access.models import Role
@@ -161,7 +162,7 @@ def die(run: Run, shard_id: int) -> None:
     assert claiming.claim(shard_id, "w1") is not None
     first = run.hosts.earliest("pk")
     RunHost.objects.filter(pk=first.pk).update(status=HostStatus.RUNNING)
-    Shard.objects.filter(pk=shard_id).update(beat_at=now() - timedelta(seconds=claiming.DEAD_SECONDS + 1))
+    Shard.objects.filter(pk=shard_id).update(beat_at=now() - timedelta(seconds=settings.QD["worker_dead_seconds"] + 1))
 
 
 def test_of_a_dead_worker_what_had_begun_is_not_known_and_the_rest_goes_on(announced: Announced) -> None:

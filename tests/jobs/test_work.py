@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.lab.brokers import BROKERS
 from tests.lab.instances import QUARTERDECK, Instance, running_instance
 from tests.lab.parts import directory, wait_until
 from tests.lab.ssh_hosts import OPS, SshHost, odd_server, ssh_host
@@ -28,20 +29,25 @@ def host() -> Iterator[SshHost]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def lab(host: SshHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+@contextmanager
+def knowing(host: SshHost, environment: dict[str, str], home: Path) -> Iterator[Instance]:
     """An instance that knows twelve hosts, and how to sign in on them."""
-    home = tmp_path_factory.mktemp("lab")
     (home / "key").touch(0o600)
     (home / "key").write_text(host.key)
     rows = [f"web{number:02},127.0.2.{number},{host.port},ops,lab" for number in range(1, HOSTS + 1)]
     (home / "hosts.csv").write_text("\n".join(["name,address,ssh_port,ssh_user,env", *rows]) + "\n")
-    with running_instance() as instance:
+    with running_instance({"QD_WORKER_DEAD_SECONDS": "6", **environment}) as instance:
         instance.qd("credentials", "create", "--name", "lab", "--user", "ops", "--key-file", str(home / "key"))
         instance.qd("credentials", "attach", "lab", "-q", "env:lab")
         instance.qd("items", "import", str(home / "hosts.csv"), "--type", "host", "--key", "name")
         done = run(instance, "true", "env:lab", "--accept-new-host-keys")
         assert done["state"] == "succeeded", done
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def lab(host: SshHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with knowing(host, {}, tmp_path_factory.mktemp("lab")) as instance:
         yield instance
 
 
@@ -225,6 +231,21 @@ def test_it_is_on_the_hosts_timeline(lab: Instance) -> None:
 
 def test_a_killed_worker_forgets_no_host_and_does_none_twice(lab: Instance, shared: Path) -> None:
     """Each host adds a line to a file; the worker is killed when some have, and others are at it."""
+    _kill_in_the_middle(lab, shared)
+
+
+@pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
+def test_it_is_the_same_with_another_broker(host: SshHost, kind: str, shared: Path, tmp_path: Path) -> None:
+    with BROKERS[kind]() as broker, knowing(host, {"QD_BROKER_URL": broker.url}, tmp_path) as lab:
+        run_id = begin(lab, "sleep 1", "env:lab", "--batch", "4")
+        wait_until(lambda: read(lab, run_id)["counts"].get("ok"), "the first batch")
+        # What was announced is lost with it, or comes twice: neither is a matter.
+        broker.restart()
+        assert wait_state(lab, run_id, "succeeded")["counts"] == {"ok": HOSTS}
+        _kill_in_the_middle(lab, shared)
+
+
+def _kill_in_the_middle(lab: Instance, shared: Path) -> None:
     marks = shared / "marks"
     marks.touch()
     marks.chmod(0o666)

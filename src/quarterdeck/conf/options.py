@@ -248,6 +248,13 @@ OPTIONS: tuple[Option, ...] = (
         _whole(1, 86400),
         "seconds",
     ),
+    Option(
+        "worker_dead_seconds",
+        20,
+        "A worker that gave no sign of life for so long is taken for dead; what it had not begun goes on elsewhere.",
+        _whole(5, 3600),
+        "seconds",
+    ),
     Option("worker_concurrency", 2, "Tasks that one worker runs at the same time.", _whole(1, 1024), "processes"),
     Option(
         "engine_memory_mb",

@@ -7,7 +7,7 @@ from celery import shared_task
 from quarterdeck.jobs.host_keys import alarming
 from quarterdeck.jobs.runs import claiming, working
 
-SCHEDULES = {"jobs.watch_host_keys": ("jobs.watch_host_keys", 60), "jobs.sweep": ("jobs.sweep", 10)}
+SCHEDULES = {"jobs.watch_host_keys": ("jobs.watch_host_keys", 60), "jobs.sweep": ("jobs.sweep", 5)}
 
 
 @shared_task(name="jobs.watch_host_keys", ignore_result=True)  # type: ignore[untyped-decorator]

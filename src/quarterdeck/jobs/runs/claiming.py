@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext_noop
@@ -20,10 +21,6 @@ from quarterdeck.core.later import later
 from quarterdeck.jobs.runs.ending import end_run
 from quarterdeck.jobs.runs.models import ACTIVE, BAD, HostStatus, Run, RunHost, RunState, Shard
 
-# A worker gives a sign of life every two seconds; one that gives none for so long is taken for dead.
-DEAD_SECONDS = 20
-# A shard that nobody claimed for so long is announced again: its message may be lost.
-_ANNOUNCE_AGAIN_SECONDS = 60
 # After a worker's death the numbers of its last blocks may be taken without being on record.
 _BLOCKS_APART = 10_000
 QUEUE = "runs"
@@ -147,9 +144,12 @@ def stop_when_exceeded(run: Run) -> bool:
 
 def sweep() -> int:
     """Find what dead workers and lost messages left, and let it go on. Return how many shards that were."""
-    dead = Shard.objects.filter(is_done=False, beat_at__lt=now() - timedelta(seconds=DEAD_SECONDS))
+    # A worker gives a sign of life every two seconds.
+    patience = timedelta(seconds=settings.QD["worker_dead_seconds"])
+    dead = Shard.objects.filter(is_done=False, beat_at__lt=now() - patience)
     found = [_take_from_dead(shard) for shard in dead.exclude(claimed_by="")]
-    before = now() - timedelta(seconds=_ANNOUNCE_AGAIN_SECONDS)
+    # Its message may be lost; one that comes twice is no matter.
+    before = now() - 1.5 * patience
     unclaimed = Shard.objects.filter(is_done=False, claimed_by="", run__state__in=ACTIVE, queued_at__lt=before)
     for run_id in set(unclaimed.values_list("run_id", flat=True)):
         advance(run_id)
