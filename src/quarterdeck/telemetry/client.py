@@ -33,11 +33,12 @@ _ANSWER_SECONDS = 180
 _FAILURE_BYTES = 32 << 10
 # ClickHouse's error numbers that are about its state, not about our statement.
 _BUSY = {202}
+_MEMORY = 241
 _TOO_HEAVY = {
     158: gettext_lazy("rows"),
     159: gettext_lazy("time"),
     160: gettext_lazy("time"),
-    241: gettext_lazy("memory"),
+    _MEMORY: gettext_lazy("memory"),
     307: gettext_lazy("bytes"),
     396: gettext_lazy("rows"),
 }
@@ -48,7 +49,12 @@ T = TypeVar("T")
 
 
 class TooHeavy(Unavailable):
-    """The statement itself needs more than it may have: the same again will fail again, a smaller one may not."""
+    """The statement itself needs more than it may have: the same again will fail again, a smaller one may not.
+
+    `is_memory` says that it was memory, which another way of computing the same may need less of.
+    """
+
+    is_memory = False
 
 
 _lock = threading.RLock()
@@ -238,10 +244,12 @@ def said(error: DatabaseError) -> str:
 def _translation(error: Exception) -> Exception:
     code = getattr(error, "code", None) or 0
     if code in _TOO_HEAVY:
-        return TooHeavy(
+        heavy = TooHeavy(
             _("the query needs more %(what)s than it may have") % {"what": _TOO_HEAVY[code]},
             hint=_("choose a shorter time range or fewer series; setting engine_memory_mb allows more memory"),
         )
+        heavy.is_memory = code == _MEMORY
+        return heavy
     if code in _BUSY:
         return TooMany(
             _("the telemetry engine has too many queries at once"), hint=_("try again"), retry_after_seconds=2

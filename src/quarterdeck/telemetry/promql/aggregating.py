@@ -69,12 +69,18 @@ _SIMPLE = {
 }
 
 
-def _grouped(vector: Vector, group: str, value: str) -> Vector:
+def _grouped(vector: Vector, modifier: Any, group: str, value: str) -> Vector:
     rows = f"SELECT {group} AS g, dropped, vs FROM ({vector.sql})"
     return Vector(
         "SELECT g AS labels, flag AS dropped, found AS vs FROM ("
-        f"SELECT g, max(dropped) AS flag, CAST({value}, 'Array(Nullable(Float64))') AS found FROM ({rows}) GROUP BY g)"
+        f"SELECT g, max(dropped) AS flag, CAST({value}, 'Array(Nullable(Float64))') AS found FROM ({rows}) GROUP BY g)",
+        is_single=not _keeps_name(modifier),
     )
+
+
+def _keeps_name(modifier: Any) -> bool:
+    """Whether groups may differ by their names alone."""
+    return modifier is not None and modifier.type == AggModifierType.By and "__name__" in modifier.labels
 
 
 def _long(vector: Vector, group: str) -> str:
@@ -89,14 +95,14 @@ def lowered(node: Any, where: Evaluation) -> Vector:
     operator, group = str(node.op), _group(node.modifier, where.parameters)
     vector: Vector = where.lower(node.expr, where)
     if operator in _SIMPLE:
-        return _grouped(vector, group, _SIMPLE[operator])
+        return _grouped(vector, node.modifier, group, _SIMPLE[operator])
     if operator == "count_values":
         return _count_values(vector, node, group, where)
     parameter: Scalar = where.lower(node.param, where)
     if operator == "quantile":
         each = arrays.quantile("xs", "q")
         value = f"arrayMap((xs, q) -> if(empty(xs), NULL, {each}), groupArrayForEach(vs), {parameter.sql})"
-        return _grouped(vector, group, value)
+        return _grouped(vector, node.modifier, group, value)
     if operator not in _CHOOSING:
         raise BadExpression(_('unknown aggregation "%(name)s"') % {"name": operator}, field="query")
     return _CHOOSING[operator](vector, group, parameter, where.grid)

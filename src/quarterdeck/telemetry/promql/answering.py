@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import orjson
@@ -13,6 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from django.utils.translation import gettext as _
 
 from quarterdeck.telemetry import client
+from quarterdeck.telemetry.promql import sizes
 from quarterdeck.telemetry.promql.errors import ExecutionFailed
 from quarterdeck.telemetry.promql.lowering import lower
 from quarterdeck.telemetry.promql.parsing import bare, parse
@@ -28,7 +30,7 @@ from quarterdeck.telemetry.promql.plan import (
     Text,
     Vector,
 )
-from quarterdeck.telemetry.promql.selecting import samples
+from quarterdeck.telemetry.promql.selecting import SHORT_MS_MAX, samples
 
 POINTS_MAX = 11_000
 Kind = Literal["vector", "matrix", "scalar", "string"]
@@ -59,6 +61,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class _Written:
+    """A query as a statement of the engine; `text` is the value itself where `kind` is string."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What one query may use up."""
 
@@ -71,7 +81,7 @@ class Limits:
         return {
             "enable_time_series_aggregate_functions": 1,
             "prefer_column_name_to_alias": 1,
-            "optimize_aggregation_in_order": 1,
+            "join_algorithm": "hash",
             "max_execution_time": self.seconds,
             "timeout_overflow_mode": "throw",
             "max_memory_usage": self.memory_bytes,
@@ -92,32 +102,27 @@ class Limits:
 
 def instant(text: str, at_ms: int, scope: Scope, limits: Limits) -> Answer:
     """Evaluate a query at one time. Raises BadExpression, ExecutionFailed, Unavailable."""
-    node = parse(text)
-    where = evaluation(Grid(at_ms, 0, 1), 0, scope)
-    inner = bare(node)
-    if isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr):
-        return Answer("matrix", _read(_matrix(inner, where), where, limits), at_ms)
-    lowered = lower(inner, where)
-    if isinstance(lowered, Text):
-        return Answer("string", [], at_ms, lowered.value)
-    if isinstance(lowered, Scalar):
-        return Answer("scalar", _read(_of_scalar(lowered, where), where, limits), at_ms)
-    return Answer("vector", ordered(inner, _read(_of_vector(lowered, where), where, limits)), at_ms)
+    inner = bare(parse(text))
+    is_matrix = isinstance(inner, ast.MatrixSelector | ast.SubqueryExpr)
+    write = _written_matrix if is_matrix else _written
+    written, series = _read(text, partial(write, inner), evaluation(Grid(at_ms, 0, 1), 0, scope), limits)
+    if written.kind == "string":
+        return Answer("string", [], at_ms, written.text)
+    return Answer(written.kind, ordered(inner, series) if written.kind == "vector" else series, at_ms)
 
 
 def over_range(text: str, start_ms: int, end_ms: int, step_ms: int, scope: Scope, limits: Limits) -> Answer:
     """Evaluate a query at each step from `start_ms` to `end_ms`. Raises as `instant` does."""
     points = (end_ms - start_ms) // step_ms + 1
     where = evaluation(Grid(start_ms, step_ms, points), step_ms, scope, end_ms)
-    lowered = lower(bare(parse(text)), where)
-    if isinstance(lowered, Text):
+    written, series = _read(text, partial(_written, bare(parse(text))), where, limits)
+    if written.kind == "string":
         raise ExecutionFailed(
             _("invalid expression type %(kind)s for range query, must be Scalar or instant Vector")
             % {"kind": '"string"'},
             field="query",
         )
-    statement = _of_scalar(lowered, where) if isinstance(lowered, Scalar) else _of_vector(lowered, where)
-    return Answer("matrix", sorted(_read(statement, where, limits), key=_by_labels), end_ms)
+    return Answer("matrix", series, end_ms)
 
 
 def evaluation(grid: Grid, step_ms: int, scope: Scope, end_ms: int | None = None) -> Evaluation:
@@ -134,14 +139,20 @@ def _points(times: str, values: str) -> str:
 
 def _of_vector(vector: Vector, where: Evaluation) -> str:
     grid = where.grid
-    times = f"arrayMap(k -> {grid.start_ms} + k * {grid.step_ms}, range({grid.points}))"
     named = "if(dropped = 1, mapFilter((k, v) -> k != '__name__', labels), labels)"
-    renamed = f"SELECT {named} AS named, vs FROM ({vector.sql}) WHERE arrayExists(v -> isNotNull(v), vs)"
+    is_there = "arrayExists(v -> isNotNull(v), vs)"
+    if vector.is_single:
+        return f"SELECT {named} AS named, {_kept_points(grid, 'vs')} FROM ({vector.sql}) WHERE {is_there}"
+    renamed = f"SELECT {named} AS named, vs FROM ({vector.sql}) WHERE {is_there}"
     gathered = f"SELECT named, groupArray(vs) AS rows FROM ({renamed}) GROUP BY named"
     merged = f"SELECT named, rows, {MERGED} AS found FROM ({gathered})"
-    kept_times = f"arrayFilter((t, v) -> isNotNull(v), {times}, found)"
-    kept_values = "arrayFilter(v -> isNotNull(v), found)"
-    return f"SELECT named, {_points(kept_times, kept_values)} FROM ({merged}) WHERE {IS_UNIQUE}"
+    return f"SELECT named, {_kept_points(grid, 'found')} FROM ({merged}) WHERE {IS_UNIQUE}"
+
+
+def _kept_points(grid: Grid, values: str) -> str:
+    times = f"arrayMap(k -> {grid.start_ms} + k * {grid.step_ms}, range({grid.points}))"
+    kept_times = f"arrayFilter((t, v) -> isNotNull(v), {times}, {values})"
+    return _points(kept_times, f"arrayFilter(v -> isNotNull(v), {values})")
 
 
 def _of_scalar(scalar: Scalar, where: Evaluation) -> str:
@@ -159,20 +170,53 @@ def _matrix(node: Any, where: Evaluation) -> str:
     per_key = f"SELECT {found.key}, {pairs} FROM ({found.flat}) GROUP BY {found.key}"
     if found.names:
         joined = f"({per_key}) AS points INNER JOIN ({found.names}) AS named USING id"
-        per_key = f"SELECT labels, toUInt8(0) AS dropped, pairs FROM {joined}"
+        per_key = f"SELECT full AS labels, toUInt8(0) AS dropped, pairs FROM {joined}"
     named = "if(dropped = 1, mapFilter((k, v) -> k != '__name__', labels), labels)"
     return f"SELECT {named} AS named, {_points(times, values)} FROM ({per_key})"
 
 
-def _read(statement: str, where: Evaluation, limits: Limits) -> list[Series]:
-    rows = rows_of(statement, where, limits)
+def _written_matrix(node: Any, where: Evaluation) -> _Written:
+    return _Written("matrix", _matrix(node, where))
+
+
+def _written(node: Any, where: Evaluation) -> _Written:
+    lowered = lower(node, where)
+    if isinstance(lowered, Text):
+        return _Written("string", lowered.value)
+    if isinstance(lowered, Scalar):
+        return _Written("scalar", _of_scalar(lowered, where))
+    return _Written("vector", _of_vector(lowered, where))
+
+
+def _read(
+    text: str, write: Callable[[Evaluation], _Written], where: Evaluation, limits: Limits
+) -> tuple[_Written, list[Series]]:
+    """Ask for all series at once where they are few, else for one after another."""
+    fast = replace(where, parameters=Parameters(), at_once=True)
+    written = write(fast)
+    if written.kind == "string":
+        return written, []
+    if fast.parameters.span_ms <= SHORT_MS_MAX and not sizes.is_large(text):
+        try:
+            return written, _series(written, fast, replace(limits, memory_bytes=limits.memory_bytes // 2))
+        except client.TooHeavy as error:
+            if not error.is_memory:
+                raise
+            sizes.note_large(text)
+    written = write(where)
+    return written, _series(written, where, limits)
+
+
+def _series(written: _Written, where: Evaluation, limits: Limits) -> list[Series]:
+    rows = rows_of(written.text, where, limits)
     return sorted((Series(dict(labels), points) for labels, points in rows), key=_by_labels)
 
 
 def rows_of(statement: str, where: Evaluation, limits: Limits) -> list[tuple[Any, ...]]:
     """Ask the engine. Raises ExecutionFailed for what the statement itself refuses, Unavailable."""
     try:
-        return client.query(statement, where.parameters.values, options=limits.options())
+        options = limits.options() | {"optimize_aggregation_in_order": int(not where.at_once)}
+        return client.query(statement, where.parameters.values, options=options)
     except DatabaseError as error:
         raise failure_of(error) from error
 

@@ -56,9 +56,11 @@ class Vector:
 
     `labels` are in order of name, `__name__` among them; `dropped` says that the name goes before the answer is given
     (Prometheus' "delayed name removal"). `vs` has a value or NULL for each step of the grid.
+    `is_single` says that no two rows have the same labels, whether their names go or stay.
     """
 
     sql: str
+    is_single: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Parameters:
     values: dict[str, Any] = field(default_factory=dict)
     # What the operators between vectors cost so far: an arithmetic one 2, a set operator 1.
     joined: int = 0
+    # The longest time whose samples a selector reads.
+    span_ms: int = 0
 
     def text(self, value: str) -> str:
         return self.add(value, "String")
@@ -110,7 +114,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Where a node is evaluated: on `grid`, within a query from `start_ms` to `end_ms` (`start()`, `end()`)."""
+    """Where a node is evaluated: on `grid`, within a query from `start_ms` to `end_ms` (`start()`, `end()`).
+
+    `at_once` says that the samples of all series may be in memory together: faster, for what is small enough.
+    """
 
     grid: Grid
     start_ms: int
@@ -119,6 +126,7 @@ class Evaluation:
     scope: Scope
     parameters: Parameters
     lower: Callable[[Any, Evaluation], Any]
+    at_once: bool = False
 
     def on(self, grid: Grid) -> Evaluation:
         return replace(self, grid=grid)
@@ -149,7 +157,8 @@ def mapped(vector: Vector, expression: Expression, *scalars: Scalar, keeps_name:
     dropped = "dropped" if keeps_name else "toUInt8(1)"
     return Vector(
         f"SELECT labels, {dropped} AS dropped,"
-        f" CAST(arrayMap({function}, {arguments}), 'Array(Nullable(Float64))') AS vs FROM ({vector.sql})"
+        f" CAST(arrayMap({function}, {arguments}), 'Array(Nullable(Float64))') AS vs FROM ({vector.sql})",
+        vector.is_single,
     )
 
 

@@ -106,7 +106,7 @@ _IN_WINDOWS: dict[str, Callable[[Samples], Vector]] = {
 
 def _renamed(name: str, vector: Vector) -> Vector:
     dropped = "dropped" if name in _KEEP_NAMES else "toUInt8(1)"
-    return Vector(f"SELECT labels, {dropped} AS dropped, vs FROM ({vector.sql})")
+    return Vector(f"SELECT labels, {dropped} AS dropped, vs FROM ({vector.sql})", vector.is_single)
 
 
 def is_known(name: str) -> bool:
@@ -116,7 +116,7 @@ def is_known(name: str) -> bool:
 def lowered(name: str, arguments: list[Any], where: Evaluation) -> Vector:
     """Return the function's value over the windows of its range vector."""
     if name in _ON_THE_GRID:
-        return _renamed(name, samples(arguments[0], where).reduced(_ON_THE_GRID[name]))
+        return samples(arguments[0], where).reduced(_ON_THE_GRID[name], drops_name=name not in _KEEP_NAMES)
     if name in _IN_WINDOWS:
         return _renamed(name, _IN_WINDOWS[name](samples(arguments[0], where)))
     return _renamed(name, _OTHERS[name](arguments, where))
