@@ -116,9 +116,11 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 def _content(path: Path) -> dict[str, Any]:
     import yaml
 
+    from quarterdeck.core.yamls import CoreLoader
+
     text = sys.stdin.read() if path == Path("-") else path.read_text(encoding="utf-8")
     try:
-        values = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+        values = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, CoreLoader)  # noqa: S506
     except (yaml.YAMLError, json.JSONDecodeError) as error:
         raise BadInput(
             f"{path} is no YAML and no JSON: {error}", hint="`qd dashboards export` writes a file to begin with"

@@ -6,9 +6,9 @@ QUARTERDECK/telemetry/redaction.yaml    the built-in ones
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import cast
 
-import yaml
-
+from quarterdeck.core import yamls
 from quarterdeck.telemetry.mapping import Rule
 from quarterdeck.telemetry.models import RedactionRule
 
@@ -16,7 +16,7 @@ from quarterdeck.telemetry.models import RedactionRule
 def built_in() -> list[dict[str, str]]:
     """Return `[{"name", "title", "pattern", "replacement"}]`. Patterns are RE2's: no look-around."""
     text = files("quarterdeck.telemetry").joinpath("redaction.yaml").read_text(encoding="utf-8")
-    found: list[dict[str, str]] = yaml.safe_load(text)
+    found = cast("list[dict[str, str]]", yamls.load(text, "redaction.yaml"))
     return [{**rule, "pattern": "".join(rule["pattern"].split("\n"))} for rule in found]
 
 

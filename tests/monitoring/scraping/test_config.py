@@ -132,6 +132,19 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         config.read(path)
 
 
+def test_words_of_yaml_are_switches_where_one_is_expected_and_texts_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "prometheus.yml"
+    job = "job_name: a, honor_labels: yes, tls_config: {insecure_skip_verify: no}"
+    labels = "labels: {country: no, since: 010, at: 1:30}"
+    path.write_text(f"scrape_configs: [{{{job}, static_configs: [{{targets: ['a:1'], {labels}}}]}}]")
+    found = config.read(path).jobs[0]
+    assert (found.honor_labels, found.access.skip_verify) == (True, False)
+    assert found.groups[0].labels == {"country": "no", "since": "010", "at": "1:30"}
+    path.write_text("scrape_configs: [{job_name: a, honor_labels: maybe}, {job_name: b, job_name: c}]")
+    with pytest.raises(BadInput, match="stands twice"):
+        config.read(path)
+
+
 def test_files_of_targets_are_followed_while_they_change(tmp_path: Path) -> None:
     path, targets = tmp_path / "prometheus.yml", tmp_path / "web.json"
     path.write_text("scrape_configs: [{job_name: files, file_sd_configs: [{files: ['*.json']}]}]")

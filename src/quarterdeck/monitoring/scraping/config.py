@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
+from quarterdeck.core import yamls
 from quarterdeck.core.errors import BadInput, OpsError
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.monitoring.scraping.job import BODY_MAX_BYTES, Access, Group, Job
@@ -22,6 +21,8 @@ _DURATION = re.compile(
 _SECONDS = (31_536_000, 604_800, 86_400, 3600, 60, 1, 0.001)
 _SIZE = re.compile(r"(\d+)(B|KB|MB|GB|KiB|MiB|GiB)?\Z")
 _SIZES = {"": 1, "B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+# The words of YAML 1.1. See resolveTable in https://github.com/go-yaml/yaml/blob/v2/resolve.go
+_SWITCHES = {"y": True, "yes": True, "on": True, "n": False, "no": False, "off": False}
 _DEFAULT_INTERVAL_SECONDS, _DEFAULT_TIMEOUT_SECONDS = 60.0, 10.0
 # What we follow, and what changes nothing for text formats.
 _KEYS = frozenset({
@@ -44,8 +45,8 @@ class Config:
 def read(path: Path) -> Config:
     """Read the file. Raises BadInput when nothing of it can be used; a bad job is a problem, and left out."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        found = yamls.load(path.read_text(encoding="utf-8"), path.name)
+    except (OSError, UnicodeDecodeError, BadInput) as error:
         raise BadInput(f"{path} cannot be read: {error}", hint="a prometheus.yml", field="scrape_config") from error
     if not isinstance(found, Mapping):
         raise BadInput(f"{path} is no prometheus.yml", hint="it has scrape_configs", field="scrape_config")
@@ -127,7 +128,7 @@ class _Entry:
         return value
 
     def _boolean(self, name: str, *, default: bool) -> bool:
-        return bool(self._typed(name, default, bool, "true or false"))
+        return boolean(self._found.get(name), name, default=default)
 
     def _whole(self, name: str) -> int:
         number = self._typed(name, 0, int, "a whole number")
@@ -185,7 +186,7 @@ class _Entry:
             cert_file=self._path(tls.get("cert_file")),
             key_file=self._path(tls.get("key_file")),
             server_name=str(tls.get("server_name") or ""),
-            skip_verify=bool(tls.get("insecure_skip_verify", False)),
+            skip_verify=boolean(tls.get("insecure_skip_verify"), "insecure_skip_verify", default=False),
             proxy_url=proxy,
             follow_redirects=self._boolean("follow_redirects", default=True),
         )
@@ -196,6 +197,16 @@ class _Entry:
 
     def _path(self, text: object) -> Path | None:
         return self._directory / str(text) if text else None
+
+
+def boolean(value: object, name: str, *, default: bool) -> bool:
+    """Read a switch as Prometheus does, to which `yes` and `off` are switches here and texts elsewhere."""
+    if value is None:
+        return default
+    said = value if isinstance(value, bool) else _SWITCHES.get(str(value).lower())
+    if said is None:
+        raise BadInput(f"{name} is {value!r}", hint="expected true or false", field=name)
+    return said
 
 
 def seconds_of(text: str, name: str) -> float:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import yaml
-
+from quarterdeck.core import yamls
 from quarterdeck.core.errors import BadInput
 from quarterdeck.monitoring.scraping.config import groups_of, seconds_of
 from quarterdeck.monitoring.scraping.job import Group, Job
@@ -142,9 +141,9 @@ class TargetFiles:
                 return groups
             # YAML holds JSON.
             labels = {"__meta_filepath": str(path)}
-            found = groups_of(yaml.safe_load(path.read_text(encoding="utf-8")) or [], path.name)
+            found = groups_of(yamls.load(path.read_text(encoding="utf-8"), path.name) or [], path.name)
             groups = [Group(group.targets, {**labels, **group.labels}) for group in found]
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, BadInput) as error:
+        except (OSError, UnicodeDecodeError, BadInput) as error:
             problems.append(f"{path}: {error.message if isinstance(error, BadInput) else error}")
             return groups
         self._known[path] = (changed, groups)

@@ -9,6 +9,8 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from quarterdeck.core import yamls
+from quarterdeck.core.errors import BadInput
 from quarterdeck.monitoring.dashboards.definitions import Panel
 from quarterdeck.web.dashboards.boards import REFRESHES_SECONDS
 from quarterdeck.web.viewing import RANGES
@@ -105,9 +107,9 @@ class SettingsForm(forms.Form):
 
     def clean_variables(self) -> list[Any]:
         try:
-            found = yaml.safe_load(self.cleaned_data["variables"] or "[]")
-        except yaml.YAMLError as error:
-            raise forms.ValidationError(_("This is no YAML: %(error)s") % {"error": error}) from error
+            found = yamls.load(self.cleaned_data["variables"] or "[]", _("Variables"))
+        except BadInput as error:
+            raise forms.ValidationError(str(error.message)) from error
         if not isinstance(found, list):
             raise forms.ValidationError(_("Begin each variable with “- name: ...”."))
         return found

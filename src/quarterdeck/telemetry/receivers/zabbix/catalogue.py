@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 import re2
-import yaml
 
+from quarterdeck.core import yamls
 from quarterdeck.core.errors import BadInput
 from quarterdeck.telemetry.receivers.zabbix import keys
 from quarterdeck.telemetry.receiving import Refused
@@ -113,10 +113,10 @@ def _read(path: str, changed_ns: int) -> Catalogue:
 
 def _parsed(text: str, name: str) -> Catalogue:
     try:
-        found = msgspec.convert(yaml.safe_load(text), Catalogue)
+        found = msgspec.convert(yamls.load(text, name), Catalogue)
         for group in found.groups:
             _check(group)
-    except (yaml.YAMLError, msgspec.ValidationError, Refused, re2.error, ValueError) as error:
+    except (BadInput, msgspec.ValidationError, Refused, re2.error, ValueError) as error:
         raise BadInput(
             f"{name} is no list of Zabbix items: {error}", hint="compare it with the built-in one"
         ) from error
