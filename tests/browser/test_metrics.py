@@ -18,6 +18,8 @@ from tests.browser.conftest import Deck, Open
 from tests.browser.test_pass_axe import inspect_both
 from tests.lab.parts import wait_until
 
+from quarterdeck.web.items.figures import step_seconds
+
 pytestmark = pytest.mark.slow
 EVIL = "<img src=x onerror=alert(1)>"
 MEMORY = "system_memory_usage_bytes"
@@ -27,14 +29,20 @@ HAPPENED = re.compile("appeared|出现")
 
 @pytest.fixture(scope="module")
 def measured(deck: Deck, machine: int) -> int:
-    """Return this machine's item, once its memory has been measured."""
-    wait_until(lambda: series(deck, MEMORY), lambda: f"a sample of {MEMORY}\n{deck.instance.logs()}", 90)
+    """Return this machine's item, once its memory has been measured at a time that a chart of an hour shows."""
+    step_s = step_seconds(3600)
+    wait_until(
+        lambda: series(deck, MEMORY, int(time.time()) // step_s * step_s),
+        lambda: f"a sample of {MEMORY}\n{deck.instance.logs()}",
+        90,
+    )
     return machine
 
 
-def series(deck: Deck, metric: str) -> list[Any]:
-    """Return the series of a metric that have a value now."""
-    _status, answer = deck.instance.get(f"/prometheus/api/v1/query?query={metric}", token=deck.instance.token)
+def series(deck: Deck, metric: str, at_s: int | None = None) -> list[Any]:
+    """Return the series of a metric that have a value at a Unix time, which is now by default."""
+    at = "" if at_s is None else f"&time={at_s}"
+    _status, answer = deck.instance.get(f"/prometheus/api/v1/query?query={metric}{at}", token=deck.instance.token)
     found: list[Any] = answer["data"]["result"]
     return found
 
