@@ -206,6 +206,15 @@ def test_it_refuses_what_is_no_vector(at: datetime, query: str) -> None:
         changed(at, query)
 
 
+@pytest.mark.parametrize("query", ["sum(rate(a[5m])) / sum(b)", "100 * (1 - sum(b) / sum by () (rate(a[5m])))"])
+def test_it_says_what_to_compare_of_what_is_computed_from_totals(at: datetime, query: str) -> None:
+    with pytest.raises(BadExpression, match="no labels") as refused:
+        changed(at, query)
+    said = str(refused.value.hint)
+    assert "sum(b)" in said, said
+    assert "sum(rate(a[5m]))" in said, said
+
+
 def test_it_refuses_an_empty_range_and_an_unknown_way(at: datetime) -> None:
     with pytest.raises(BadInput, match="range is empty"):
         prometheus.changed(SYSTEM, "load", at, at)

@@ -12,6 +12,7 @@ Advertising Systems", NSDI 2014.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
@@ -106,6 +107,7 @@ def changed(
             _('unknown way to combine "%(name)s"') % {"name": combine[:40]}, hint=", ".join(get_args(Combine))
         )
     opened = _opened(parse(text))
+    _require_labels(opened.node)
     unit = "" if opened.combine == "count" else unit_of_expression(opened.node)
     how = cast("Combine", combine) or opened.combine or ("mean" if unit in _MEANT else "sum")
     points = max(1, min(POINTS_OF_PART_MAX, (until_ms - since_ms) // (PARTS * STEP_MS_LEAST)))
@@ -131,6 +133,36 @@ def _opened(node: Any) -> _Opened:
             node, factor = scaled[0], factor * scaled[1]
         else:
             return _Opened(node, combine, factor)
+
+
+def _require_labels(node: Any) -> None:
+    """Raise BadExpression for arithmetic of totals: what it makes has no labels to compare."""
+    totals = list(_totals(node))
+    if isinstance(node, ast.BinaryExpr) and totals and None not in totals:
+        queries = list(dict.fromkeys(one.prettify() for one in totals))
+        raise BadExpression(
+            _("What is computed from totals has no labels that could be compared."),
+            hint=_("Compare one of them: %(totals)s") % {"totals": "; ".join(queries[:5])},
+            field="query",
+        )
+
+
+def _totals(node: Any) -> Iterator[Any]:
+    """Yield the aggregations to one series that arithmetic puts together, None for anything that has labels."""
+    node = bare(node)
+    if isinstance(node, ast.BinaryExpr):
+        yield from _totals(node.lhs)
+        yield from _totals(node.rhs)
+    elif isinstance(node, ast.UnaryExpr):
+        yield from _totals(node.expr)
+    elif isinstance(node, ast.AggregateExpr) and str(node.op) in _COMBINED and _is_one_group(node.modifier):
+        yield node
+    elif not isinstance(node, ast.NumberLiteral):
+        yield None
+
+
+def _is_one_group(modifier: Any) -> bool:
+    return modifier is None or (modifier.type == ast.AggModifierType.By and not modifier.labels)
 
 
 def _scaled(node: Any) -> tuple[Any, float] | None:
