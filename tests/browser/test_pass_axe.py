@@ -36,7 +36,7 @@ PAGES = [
     "/statements?category=cache",
     "/logs", "/logs?q=level:>=warning", "/logs?q=level:x", "/logs/patterns", "/logs/changed", "/logs/metrics",
     "/errors", "/errors?q=", "/errors?q=is:never", "/errors/releases", "/errors/rules", "/errors/owners",
-    "/errors/monitors",
+    "/errors/source-maps", "/errors/source-maps?q=none", "/errors/monitors",
     "/me", "/me/tokens", "/accounts/password/change/", "/accounts/2fa/", "/accounts/2fa/totp/activate/",
     "/accounts/sessions/", "/nothing-here",
 ]  # fmt: skip
@@ -54,7 +54,8 @@ NO_PAGES = {
     "item_usage", "merge_decide", "merge_undo", "metrics_completions", "metrics_data", "metrics_export",
     "metrics_fleet_data", "move_attribute", "palette", "remove_group", "remove_role", "remove_type", "revoke_token",
     "role_preview", "save_role", "save_user", "service", "service_chart", "service_map_graph", "set_range",
-    "set_selector", "start_import", "sync_sources", "topology_graph", "trace", "trace_span", "trace_spans",
+    "set_selector", "source_map_delete",
+    "start_import", "sync_sources", "topology_graph", "trace", "trace_span", "trace_spans",
     "user_active", "user_link", "verify_audit", "view_delete", "view_save",
     "dashboard", "dashboard_data", "dashboard_delete", "dashboard_export", "dashboard_keep", "dashboard_made_data",
     "dashboard_panel", "dashboard_panel_move", "dashboard_panel_new", "dashboard_panel_remove", "dashboard_restore",

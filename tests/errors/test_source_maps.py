@@ -311,6 +311,28 @@ class TestProtocol:
         assert browser.delete(f"/api/v1/errors/artifacts/{row['id']}").status_code == 204
         assert browser.get("/api/v1/errors/artifacts").json()["items"] == []
 
+    def test_the_page_lists_opens_and_deletes_them(self, owner: Actor, owner_user: User, teammate_user: User) -> None:
+        first = actions.upload(owner, Build(42, "shop@1<b>"), [bundle()])
+        other = actions.upload(owner, Build(7, "web@2"), [packed({"x.js": b"function a(){}"})])
+        browser = signed_in(owner_user)
+        listed = browser.get("/errors/source-maps").content.decode()
+        for shown in ("shop@1&lt;b&gt;", "web@2", owner.name):
+            assert shown in listed
+        for asked in (DEBUG_ID.upper(), "shop@1<b>"):
+            found = browser.get("/errors/source-maps", {"q": asked}).content.decode()
+            assert f"upload={first.pk}&" in found
+            assert f"upload={other.pk}&" not in found
+        assert "No upload" in browser.get("/errors/source-maps?q=nothing").content.decode()
+        opened = browser.get(f"/errors/source-maps?upload={first.pk}").content.decode()
+        assert f"<code>{DEBUG_ID}</code>" in opened
+        assert browser.get("/errors/source-maps?upload=999999").status_code == 404
+        rows = browser.get("/api/v1/errors/artifacts", {"debug_id": DEBUG_ID}).json()["items"]
+        assert [row["id"] for row in rows] == [first.pk]
+        assert signed_in(teammate_user).get("/errors/source-maps").status_code == 403
+        assert signed_in(teammate_user).post(f"/errors/source-maps/{first.pk}/delete").status_code == 403
+        assert browser.post(f"/errors/source-maps/{first.pk}/delete").status_code == 302
+        assert [one.pk for one in Bundle.objects.all()] == [other.pk]
+
 
 @pytest.mark.slow
 @pytest.mark.django_db

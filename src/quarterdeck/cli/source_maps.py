@@ -49,12 +49,13 @@ def _packed(directory: Path, file: IO[bytes]) -> IO[bytes]:
 @app.command("list")
 def list_(
     release: Annotated[str, typer.Option("--release", help="Only those of this release.")] = "",
+    debug_id: Annotated[str, typer.Option("--debug-id", help="Only those with a file that has it.")] = "",
     columns: ColumnsOption = "",
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List uploads, the newest first. Example: qd source-maps list --release shop@1.2"""
     with Client() as client:
-        found = client.get("/errors/artifacts", {"release": release})["items"]
+        found = client.get("/errors/artifacts", {"release": release, "debug_id": debug_id})["items"]
     write_rows(found, output, columns_of(columns, _COLUMNS))
 
 

@@ -59,10 +59,11 @@ def list_(
     request: HttpRequest,
     project: Annotated[int | None, Query(None, ge=0, le=PROJECT_MAX)] = None,
     release: Line = "",
+    debug_id: Annotated[Line, Query("", description="Only uploads with a file that has it.")] = "",
     limit: Annotated[int, Query(200, ge=1, le=1000)] = 200,
 ) -> dict[str, Any]:
     """List what was uploaded, the newest first."""
-    found = actions.bundles(identify(request), project=project, release=release, limit=limit)
+    found = actions.bundles(identify(request), project=project, release=release, debug_id=debug_id, limit=limit)
     return {"items": [_row(bundle) for bundle in found], "next": None}
 
 

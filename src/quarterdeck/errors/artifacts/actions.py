@@ -21,7 +21,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, NotFound
 from quarterdeck.errors.artifacts import chunks as pieces
-from quarterdeck.errors.artifacts.unpacking import FILE_MAX_BYTES, Unpacked, plain, reference_in, unpacked
+from quarterdeck.errors.artifacts.unpacking import FILE_MAX_BYTES, Unpacked, as_debug_id, plain, reference_in, unpacked
 from quarterdeck.errors.models import Bundle, BundleFile, Chunk
 
 UPLOAD = "errors.upload"
@@ -173,9 +173,7 @@ def _check_room(size_bytes: int) -> None:
 @action(UPLOAD)
 def delete(actor: Actor, pk: int) -> None:
     """Delete a bundle with its files. Raises NotFound."""
-    bundle = Bundle.objects.filter(pk=pk).first()
-    if bundle is None:
-        raise NotFound(_("There is no upload %(id)d.") % {"id": pk}, hint=_("See the list of uploads."))
+    bundle = _bundle(pk)
     told = {"project": bundle.project, "release": bundle.release, "files": bundle.file_count}
     record(actor, "errors.delete_upload", bundle, str(bundle), before=told)
     bundle.delete()
@@ -197,12 +195,31 @@ def delete_file(actor: Actor, pk: int, release: str) -> None:
         bundle.delete()
 
 
-def bundles(actor: Actor, *, project: int | None = None, release: str = "", limit: int = 200) -> list[Bundle]:
-    """Return what was uploaded, the newest first. Raises Denied."""
+def bundles(
+    actor: Actor, *, project: int | None = None, release: str = "", debug_id: str = "", limit: int = 200
+) -> list[Bundle]:
+    """Return what was uploaded, the newest first; with `debug_id`, what has a file of it. Raises Denied."""
     require(actor, UPLOAD)
     found = Bundle.objects.order_by("-pk")
     if project is not None:
         found = found.filter(project=project)
     if release:
         found = found.filter(release=release)
+    if debug_id:
+        ids = BundleFile.objects.filter(debug_id=as_debug_id(debug_id) or debug_id).values("bundle")
+        found = found.filter(pk__in=ids)
     return list(found[: max(1, min(limit, 1000))])
+
+
+def files_of(actor: Actor, pk: int) -> tuple[Bundle, list[BundleFile]]:
+    """Return an upload and its first FILES_LISTED files by address, without what they hold. Raises Denied, NotFound."""
+    require(actor, UPLOAD)
+    bundle = _bundle(pk)
+    return bundle, list(bundle.files.defer("content").order_by("url", "pk")[:FILES_LISTED])
+
+
+def _bundle(pk: int) -> Bundle:
+    bundle = Bundle.objects.filter(pk=pk).first()
+    if bundle is None:
+        raise NotFound(_("There is no upload %(id)d.") % {"id": pk}, hint=_("See the list of uploads."))
+    return bundle

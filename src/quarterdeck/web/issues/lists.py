@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from quarterdeck.access.checks import may
 from quarterdeck.core.errors import BadInput, BadQuery, OpsError, TooMany, Unavailable
 from quarterdeck.errors import events, queries
+from quarterdeck.errors.artifacts.actions import UPLOAD
 from quarterdeck.errors.events import Counts
 from quarterdeck.errors.models import Issue
 from quarterdeck.errors.owner_actions import OWNERS
@@ -69,12 +70,15 @@ def tabs_of(request: PageRequest, current: str) -> list[dict[str, Any]]:
         titles["rules"] = _("Grouping")
     if may(request.actor, OWNERS):
         titles["owners"] = _("Owners")
+    if may(request.actor, UPLOAD):
+        titles["source_maps"] = _("Source maps")
     addresses = {
         "issues": "web:issues",
         "releases": "web:releases",
         "monitors": "web:monitors",
         "rules": "web:issue_rules",
         "owners": "web:issue_owners",
+        "source_maps": "web:source_maps",
     }
     return [
         {"title": title, "url": reverse(addresses[name]), "current": name == current} for name, title in titles.items()

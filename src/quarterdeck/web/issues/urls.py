@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from quarterdeck.web.issues import acting, lists, monitors, owners, releases, rules, views
+from quarterdeck.web.issues import acting, lists, monitors, owners, releases, rules, source_maps, views
 
 urlpatterns = [
     path("errors", lists.issues, name="issues"),
@@ -19,5 +19,7 @@ urlpatterns = [
     path("errors/rules", rules.rules, name="issue_rules"),
     path("errors/rules/<slug:name>/delete", rules.delete, name="issue_rule_delete"),
     path("errors/owners", owners.owners, name="issue_owners"),
+    path("errors/source-maps", source_maps.source_maps, name="source_maps"),
+    path("errors/source-maps/<int:pk>/delete", source_maps.delete, name="source_map_delete"),
     path("errors/events/<slug:event_id>", views.find, name="issue_of_event"),
 ]
