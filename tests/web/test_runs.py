@@ -146,3 +146,16 @@ def test_who_sees_runs_and_starts_none_has_no_buttons(client: Client, hosts: Non
     page = read(client, f"/runs/{run.pk}")
     assert 'name="act"' not in page
     assert client.post(f"/runs/{run.pk}/act", {"act": "cancel"}).status_code == 403
+
+
+def test_an_item_tells_what_was_run_on_it(as_owner: Client, hosts: None) -> None:
+    run = run_of_three()
+    host = RunHost.objects.get(name="web2")
+    RunHost.objects.filter(pk=host.pk).update(status=HostStatus.FAILED, exit_code=3)
+    page = read(as_owner, f"/items/{host.item_id}/runs")
+    assert f'href="/runs/{run.pk}/hosts/{host.pk}"' in page
+    assert f'href="/runs/new?q=id:{host.item_id}"' in page
+    assert "<b>&#x27;" not in page
+    service = create_item(SYSTEM, "service", "shop", {})
+    assert "/runs" not in read(as_owner, f"/items/{service.pk}").partition('class="qd-page-head')[2]
+    assert "Run on these" in read(as_owner, "/items?q=env:lab")

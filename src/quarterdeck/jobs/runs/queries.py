@@ -71,6 +71,12 @@ def hosts_of(actor: Actor, run: Run, *, statuses: Sequence[str] = (), text: str 
     return found
 
 
+def of_item(actor: Actor, item: Item) -> QuerySet[RunHost]:
+    """Return what was run on an item, newest first. Raises Denied."""
+    require(actor, VERB, item)
+    return RunHost.objects.filter(item=item).select_related("run").order_by("-pk")
+
+
 def host_of(actor: Actor, run: Run, host_id: int) -> RunHost:
     """Raises NotFound."""
     found = hosts_of(actor, run).filter(pk=host_id).first()

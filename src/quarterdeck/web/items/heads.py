@@ -26,9 +26,22 @@ def _open_differences(request: PageRequest, item: Item) -> int:
 
 def _hidden(request: PageRequest, item: Item) -> set[str]:
     """Return the tabs that the actor may not open, or that say nothing of such an item."""
+    found = set() if is_reachable(item) and may(request.actor, "jobs.view", item) else {"runs"}
     if not may(request.actor, "telemetry.query", item):
-        return {"metrics", *_OF_SENDERS}
-    return set() if catalogue().by_id[item.type_id].code in SENDING_TYPES else set(_OF_SENDERS)
+        return found | {"metrics", *_OF_SENDERS}
+    return found if catalogue().by_id[item.type_id].code in SENDING_TYPES else found | set(_OF_SENDERS)
+
+
+def is_reachable(item: Item) -> bool:
+    """Whether such an item can be signed in on."""
+    return "ssh_port" in catalogue().by_id[item.type_id].attributes
+
+
+def _run_url(request: PageRequest, item: Item) -> str:
+    """Return where something is run on the item, "" when the actor may not."""
+    if not is_reachable(item) or not may(request.actor, "jobs.run", item):
+        return ""
+    return f"{reverse('web:run_new')}?q=id:{item.pk}"
 
 
 def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]:
@@ -39,6 +52,7 @@ def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]
         ("logs", _("Logs"), "web:item_logs", "file-text", 0),
         ("requests", _("Requests"), "web:item_requests", "route", 0),
         ("errors", _("Errors"), "web:item_errors", "alert-circle", 0),
+        ("runs", _("Runs"), "web:item_runs", "terminal-2", 0),
         ("relations", _("Relations"), "web:item_relations", "affiliate", 0),
         ("history", _("History"), "web:item_history", "history", 0),
         ("timeline", _("Timeline"), "web:item_timeline", "calendar-event", 0),
@@ -63,6 +77,7 @@ def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
         "unclaimed_query": UNCLAIMED,
         "undo": request.session.pop("undo", None),
         "key_alarms": [key for key in host_keys.of_item(request.actor, item) if key.is_alarm],
+        "run_url": _run_url(request, item),
         "is_trashed": item.lifecycle == Lifecycle.TRASHED,
         "may_edit": may(request.actor, "inventory.edit", item),
         "may_delete": may(request.actor, "inventory.delete", item),

@@ -51,7 +51,8 @@ def items(request: PageRequest) -> HttpResponse:
         "views": queries.views(request.actor),
         "formats": {name: one.title for name, one in formats().items()},
         "types": catalogue().types,
-        "may": {verb: may(request.actor, f"inventory.{verb}") for verb in ("edit", "delete", "export", "import")},
+        "may": {verb: may(request.actor, f"inventory.{verb}") for verb in ("edit", "delete", "export", "import")}
+        | {"run": may(request.actor, "jobs.run")},
         "is_plain": not found.query and not found.view and not request.GET.get("after"),
         "undo": request.session.pop("undo", None),
         "unclaimed_query": UNCLAIMED,
