@@ -58,6 +58,7 @@ BODIES: dict[str, Any] = {
     "DELETE /credentials/{name}/attachments/{attachment_id}": {},
     "POST /vault/rotate": {},
     "POST /hosts": {"names": ["x"]},
+    "POST /hosts/facts": {"ids": [1]},
     "POST /host-keys/approve": {"ids": [1]},
     "POST /host-keys/refuse": {"ids": [1]},
     "POST /host-keys/forget": {"ids": [1]},

@@ -37,3 +37,21 @@ def test_a_known_hosts_file_is_imported(admin: ApiClient) -> None:
         "POST", "/host-keys/import", {"text": f"web1 {text_of(new_key())}\n@cert-authority * x y\n"}
     ).json()
     assert (done["approved"], [row["line"] for row in done["skipped"]]) == (1, [2])
+
+
+def test_facts_are_asked_for_and_packages_told(admin: ApiClient) -> None:
+    body = {"type": "host", "name": "web1", "primary_ip": "127.0.0.1", "attributes": {"ssh_port": 1}}
+    host = admin.call("POST", "/items", body)
+    item = host.json()["id"]
+    [row] = admin.call("POST", "/hosts/facts", {"ids": [item]}).json()["hosts"]
+    assert (row["name"], row["status"], row["code"]) == ("web1", "failed", "unreachable")
+    problem_of(admin.call("GET", f"/items/{item}/packages"), 404, "not_found")
+    problem_of(admin.call("POST", "/hosts/facts", {"ids": [10**6]}), 404, "not_found")
+
+
+def test_hosts_are_added(admin: ApiClient) -> None:
+    body = {"names": ["web[1:2]"], "address_pattern": "10.0.0.[1:2]", "values": {"env": "lab"}}
+    tried = admin.call("POST", "/hosts", {**body, "dry_run": True}).json()
+    assert (tried["create"], tried["hosts"][1]) == (2, {"name": "web2", "address": "10.0.0.2"})
+    assert admin.call("POST", "/hosts", body).json()["change_set"]
+    problem_of(admin.call("POST", "/hosts", {"names": ["a"], "jump": "-x"}), 422, "bad_input")

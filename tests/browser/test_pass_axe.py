@@ -62,7 +62,7 @@ NO_PAGES = {
     "dashboard_settings", "dashboard_versions",
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
-    "credentials_rotate", "host_keys_decide", "hosts_preview",
+    "credentials_rotate", "host_keys_decide", "hosts_preview", "item_facts", "item_packages",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [

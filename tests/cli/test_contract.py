@@ -86,6 +86,13 @@ def test_host_keys_are_imported_listed_and_decided_on(instance: Instance, tmp_pa
     assert json.loads(instance.qd("hosts", "keys", "list", *query, "-o", "json").stdout) == []
 
 
+def test_facts_are_asked_for_and_the_exit_code_says_that_some_did_not_answer(instance: Instance) -> None:
+    instance.qd("hosts", "add", "silent.contract", "--address-pattern", "127.0.0.1", "--port", "1")
+    done = instance.qd("hosts", "facts", "-q", "name:silent.contract", "-o", "json", check=False)
+    [row] = json.loads(done.stdout)
+    assert (done.returncode, row["status"], row["code"]) == (3, "failed", "unreachable")
+
+
 def test_many_hosts_are_added_by_a_pattern_with_what_signs_in_on_them(instance: Instance, tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     instance.qd("credentials", "create", "--name", "added", "--key-file", str(tmp_path / "key"))

@@ -1,6 +1,7 @@
 """Every table of jobs, where Django looks for them."""
 
+from quarterdeck.jobs.facts.models import InstalledPackages
 from quarterdeck.jobs.host_keys.models import HostKey
 from quarterdeck.jobs.runs.models import Run, RunHost, Shard
 
-__all__ = ["HostKey", "Run", "RunHost", "Shard"]
+__all__ = ["HostKey", "InstalledPackages", "Run", "RunHost", "Shard"]

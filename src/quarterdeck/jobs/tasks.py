@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from quarterdeck.audit.actor import SYSTEM
+from quarterdeck.inventory.models import Item
+from quarterdeck.jobs.facts.actions import refresh_facts as refresh
 from quarterdeck.jobs.host_keys import alarming
 from quarterdeck.jobs.runs import claiming, working
 
@@ -29,3 +32,10 @@ def sweep() -> None:
     claiming.sweep()
     for shard in claiming.not_searchable():
         working.make_searchable(shard)
+
+
+@shared_task(name="jobs.refresh_facts", ignore_result=True)  # type: ignore[untyped-decorator]
+def refresh_facts(items: list[int]) -> None:
+    """Ask hosts for their facts, by their ids. See `facts.actions.refresh_facts`."""
+    found = Item.objects.filter(pk__in=items).select_related("type").order_by("pk")
+    refresh(SYSTEM.named("system:facts"), list(found))

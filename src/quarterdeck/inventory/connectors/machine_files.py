@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
 from uuid import UUID
 
 _DMI = ("sys_vendor", "product_name", "product_version", "product_serial", "product_uuid", "chassis_serial",
@@ -32,7 +31,20 @@ _SKIPPED_DISKS = re.compile(r"^(?:loop|ram|zram|sr|fd|dm-|md|nbd)\d*")
 _SECTOR_BYTES = 512  # sysfs counts in these, whatever the disk's own sector is
 
 
-def read(path: Path) -> str:
+class Place(Protocol):
+    """What is asked of a path: `pathlib.Path`, or one in a recorded tree."""
+
+    @property
+    def name(self) -> str: ...
+    def __truediv__(self, part: str, /) -> Place: ...
+    def read_text(self, encoding: str | None = None, errors: str | None = None) -> str: ...
+    def exists(self) -> bool: ...
+    def is_symlink(self) -> bool: ...
+    def readlink(self) -> object: ...
+    def glob(self, pattern: str, /) -> Iterable[Place]: ...
+
+
+def read(path: Place) -> str:
     """Return the stripped text of a small file, "" when it is absent or not ours to read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip().strip("\0")
@@ -40,7 +52,7 @@ def read(path: Path) -> str:
         return ""
 
 
-def os_release(root: Path) -> dict[str, str]:
+def os_release(root: Place) -> dict[str, str]:
     """Return `{"ID": "debian", "VERSION_ID": "12", ...}`."""
     text = read(root / "etc/os-release") or read(root / "usr/lib/os-release")
     found = {}
@@ -51,12 +63,12 @@ def os_release(root: Path) -> dict[str, str]:
     return found
 
 
-def machine_id(root: Path) -> str:
+def machine_id(root: Place) -> str:
     text = read(root / "etc/machine-id") or read(root / "var/lib/dbus/machine-id")
     return text.lower() if re.fullmatch(r"[0-9a-fA-F]{32}", text) else ""
 
 
-def dmi(root: Path) -> dict[str, str]:
+def dmi(root: Place) -> dict[str, str]:
     """Return what the firmware says of the hardware, without the fillers that vendors leave in it."""
     values = {name: read(root / "sys/class/dmi/id" / name) for name in _DMI}
     found = {name: value for name, value in values.items() if not _NO_SERIAL.match(value)}
@@ -74,7 +86,7 @@ def swapped_uuid(uuid: str) -> str:
     return str(UUID(bytes=struct.pack("<IHH", *struct.unpack(">IHH", UUID(uuid).bytes[:8])) + UUID(uuid).bytes[8:]))
 
 
-def cpu(root: Path) -> dict[str, Any]:
+def cpu(root: Place) -> dict[str, Any]:
     """Return `{"model": "...", "hypervisor": bool, "sockets": n or None}` of the processors."""
     text = read(root / "proc/cpuinfo")
     model = re.search(r"^(?:model name|Model|Hardware|cpu model|uarch)\s*:\s*(.+)$", text, re.MULTILINE)
@@ -87,7 +99,7 @@ def cpu(root: Path) -> dict[str, Any]:
     }
 
 
-def container(root: Path) -> str:
+def container(root: Place) -> str:
     """Return which container manager this runs in, "" for none. See https://systemd.io/CONTAINER_INTERFACE/"""
     named = read(root / "run/systemd/container")
     match = re.search(r"(?:^|\0)container=([\w-]+)", read(root / "proc/1/environ"))
@@ -98,7 +110,7 @@ def container(root: Path) -> str:
     return "docker" if (root / ".dockerenv").exists() else ""
 
 
-def virtualization(root: Path, firmware: dict[str, str], has_hypervisor_flag: bool) -> str:
+def virtualization(root: Place, firmware: dict[str, str], has_hypervisor_flag: bool) -> str:
     """Return "kvm", "vmware", ..., "vm" for one that hides its name, "none" on hardware of its own."""
     hypervisor = read(root / "sys/hypervisor/type")
     if hypervisor:
@@ -110,7 +122,7 @@ def virtualization(root: Path, firmware: dict[str, str], has_hypervisor_flag: bo
     return "vm" if has_hypervisor_flag else "none"
 
 
-def time_zone(root: Path) -> str:
+def time_zone(root: Place) -> str:
     link = root / "etc/localtime"
     if link.is_symlink():
         _before, separator, zone = str(link.readlink()).partition("zoneinfo/")
@@ -119,12 +131,14 @@ def time_zone(root: Path) -> str:
     return read(root / "etc/timezone")
 
 
-def disks(root: Path) -> list[dict[str, Any]]:
+def disks(root: Place) -> list[dict[str, Any]]:
     """Return the block devices that are hardware, or a hypervisor's: `[{"name": "sda", "size_bytes": n, ...}]`."""
-    return [_disk(path) for path in sorted((root / "sys/block").glob("*")) if not _SKIPPED_DISKS.match(path.name)]
+    return [
+        _disk(path) for path in sorted((root / "sys/block").glob("*"), key=str) if not _SKIPPED_DISKS.match(path.name)
+    ]
 
 
-def _disk(path: Path) -> dict[str, Any]:
+def _disk(path: Place) -> dict[str, Any]:
     sectors, rotational = read(path / "size"), read(path / "queue/rotational")
     found = {
         "name": path.name,
@@ -138,38 +152,38 @@ def _disk(path: Path) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in ("", None) and not str(value).startswith("0x")}
 
 
-def is_hardware(root: Path, interface: str) -> bool:
+def is_hardware(root: Place, interface: str) -> bool:
     """Whether a network interface belongs to a device: bridges, tunnels, bonds and veths do not."""
     return (root / "sys/class/net" / interface / "device").exists()
 
 
-def default_interfaces(root: Path) -> list[str]:
+def default_interfaces(root: Place) -> list[str]:
     """Return the interfaces that hold a default route, IPv4 before IPv6, each by metric."""
     routes = sorted(_ipv4_defaults(root)) + sorted(_ipv6_defaults(root))
     return list(dict.fromkeys(interface for _metric, interface in routes if interface != "lo"))
 
 
-def _ipv4_defaults(root: Path) -> Iterator[tuple[int, str]]:
+def _ipv4_defaults(root: Place) -> Iterator[tuple[int, str]]:
     for line in read(root / "proc/net/route").splitlines()[1:]:
         words = line.split()
         if len(words) > 7 and words[1] == "00000000" and words[7] == "00000000":
             yield int(words[6]), words[0]
 
 
-def _ipv6_defaults(root: Path) -> Iterator[tuple[int, str]]:
+def _ipv6_defaults(root: Place) -> Iterator[tuple[int, str]]:
     for line in read(root / "proc/net/ipv6_route").splitlines():
         words = line.split()
         if len(words) > 9 and words[0] == "0" * 32 and words[1] == "00":
             yield int(words[5], 16), words[9]
 
 
-def ephemeral_ports_from(root: Path) -> int:
+def ephemeral_ports_from(root: Place) -> int:
     """Return the first port that the kernel hands out by itself: what listens below was asked to."""
     first = read(root / "proc/sys/net/ipv4/ip_local_port_range").split()[:1]
     return int(first[0]) if first and first[0].isdigit() else 32768
 
 
-def package_counts(root: Path) -> dict[str, int]:
+def package_counts(root: Place) -> dict[str, int]:
     """Return `{"dpkg": 512}`: how many packages each manager with a readable list has installed."""
     dpkg, apk = read(root / "var/lib/dpkg/status"), read(root / "lib/apk/db/installed")
     counts = {

@@ -82,7 +82,7 @@ def found(page: Page) -> Iterable[Found]:
         type="host",
         external_id=external_id(page),
         name=page["hostname"],
-        attributes=_attributes(page),
+        attributes=attributes(page),
         identities=identities(page),
         state="running",
         raw_state="running",
@@ -91,7 +91,8 @@ def found(page: Page) -> Iterable[Found]:
     yield from _services(page)
 
 
-def _attributes(page: Page) -> dict[str, Any]:
+def attributes(page: Page) -> dict[str, Any]:
+    """Return the attributes of type host that a page holds; `jobs.facts` makes pages of other machines."""
     release, firmware, processor = page["os_release"], page["dmi"], page["cpu"]
     values = {
         "form": "vm" if page["virtualization"] != "none" else "physical",

@@ -112,6 +112,7 @@ TITLES: dict[str, str | Promise] = {
     "jobs.host_key_changed": _("Met a changed host key"),
     "jobs.host_keys": _("Decided on host keys"),
     "jobs.import_host_keys": _("Imported a known_hosts file"),
+    "jobs.refresh_facts": _("Refreshed facts of hosts"),
     "jobs.refuse_host_key": _("Refused a host key"),
     "jobs.run": _("Ran something on hosts"),
     "jobs.run.cancel": _("Cancelled a run"),

@@ -9,16 +9,19 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from quarterdeck.access.checks import may
 from quarterdeck.access.vault import queries as vault
 from quarterdeck.core.errors import BadInput
+from quarterdeck.inventory import queries as inventory
+from quarterdeck.jobs.facts.actions import packages_known, refresh_facts
 from quarterdeck.jobs.onboarding.actions import Added, add_hosts, known_names
 from quarterdeck.jobs.onboarding.planning import Wanted, planned
 from quarterdeck.web.formatting import in_sentences
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.hosts.forms import HostsForm
+from quarterdeck.web.items.heads import head
 from quarterdeck.web.pages import PageRequest, page
 
 SHOWN = 50
@@ -89,3 +92,28 @@ def _planned(request: PageRequest, wanted: Wanted) -> dict[str, Any]:
         for host in hosts[:SHOWN]
     ]
     return {"rows": rows, "total": len(hosts), "known": len(known), "wanted": wanted}
+
+
+@require_POST
+@page("jobs.run")
+def facts(request: PageRequest, pk: int) -> HttpResponseBase:
+    """Ask one host for its facts, and go back to its page with what came of it."""
+    item = inventory.get_item(request.actor, pk)
+    [done] = refresh_facts(request.actor, [item])
+    if done.error:
+        messages.error(request, in_sentences(done.error.message, done.error.hint))
+    else:
+        messages.success(request, _("The facts of this host are as it told them just now."))
+    return redirect("web:item", pk)
+
+
+@require_GET
+@page("inventory.view")
+def packages(request: PageRequest, pk: int) -> HttpResponse:
+    """The installed packages of a host whose names hold `?text=`."""
+    item = inventory.get_item(request.actor, pk)
+    known = packages_known(request.actor, item)
+    text = request.GET.get("text", "").strip().lower()[:100]
+    rows = [one for one in known.packages() if text in one.name.lower() or text in one.source.lower()]
+    context = head(request, item, "summary") | {"known": known, "text": text, "rows": rows}
+    return render(request, "web/hosts/packages.html", context)

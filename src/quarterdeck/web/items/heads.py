@@ -79,6 +79,7 @@ def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
         "key_alarms": [key for key in host_keys.of_item(request.actor, item) if key.is_alarm],
         "run_url": _run_url(request, item),
         "is_trashed": item.lifecycle == Lifecycle.TRASHED,
+        "may_ask": catalogue().by_id[item.type_id].code == "host" and may(request.actor, "jobs.run", item),
         "may_edit": may(request.actor, "inventory.edit", item),
         "may_delete": may(request.actor, "inventory.delete", item),
         "may_merge": may(request.actor, "inventory.merge", item),

@@ -108,10 +108,11 @@ PANELS: Mapping[str, tuple[Panel, ...]] = {
                 "boot_time",
                 "time_zone",
                 "packages",
+                "services",
                 "machine_id",
             ),
         ),
-        Panel(_("Addresses"), "network", ("fqdn", "ip_addresses", "mac_addresses"), span=12),
+        Panel(_("Addresses"), "network", ("fqdn", "ip_addresses", "gateway", "mac_addresses"), span=12),
     ),
     "container": (
         Panel(_("Container"), "container", ("image", "image_id", "command", "entrypoint", "restart_policy", "runtime")),
@@ -168,6 +169,15 @@ TABLES: Mapping[str, tuple[str, tuple[Column, ...]]] = {
             Column("model", _("Model")),
             Column("serial", _("Serial number"), "mono"),
             Column("rotational", _("Rotating"), "flag"),
+        ),
+    ),
+    "login_users": (
+        "users",
+        (
+            Column("name", _("Name"), "mono"),
+            Column("uid", _("UID"), "mono"),
+            Column("home", _("Home"), "mono"),
+            Column("shell", _("Shell"), "mono"),
         ),
     ),
     "logged_in_users": (

@@ -18,6 +18,7 @@ from quarterdeck.core.errors import Unavailable
 from quarterdeck.inventory import queries
 from quarterdeck.inventory.catalogue import TypeSpec, catalogue
 from quarterdeck.inventory.models import Change, ChangeSet, Item
+from quarterdeck.jobs.facts.actions import package_count
 from quarterdeck.jobs.host_keys import queries as host_keys
 from quarterdeck.telemetry import queries as telemetry
 from quarterdeck.web.differences import Part, difference
@@ -67,6 +68,7 @@ def summary(request: PageRequest, pk: int) -> HttpResponse:
     context |= {
         "layout": layout(context["spec"], item.attributes, item.desired),
         "identities": queries.identities(item),
+        "package_count": package_count(item),
         "host_keys": host_keys.of_item(request.actor, item),
         "sparks": sparks(request, item),
         "related": related(request, item),
