@@ -24,7 +24,7 @@ PAGES = [
     "/types/host/attributes/notes/remove", "/imports", "/audit", "/audit?q=verb:nothing", "/audit/1", "/access",
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
-    "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new",
+    "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
@@ -43,7 +43,8 @@ PAGES = [
 STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
 # and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py, an issue and
-# its events those of test_errors.py, a dashboard those of test_dashboards.py.
+# its events those of test_errors.py, a dashboard those of test_dashboards.py, a run and its hosts those of
+# test_runs.py.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "issue", "issue_change", "issue_comment", "issue_events", "issue_of_event",
@@ -63,11 +64,12 @@ NO_PAGES = {
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
     "credentials_rotate", "host_keys_decide", "hosts_preview", "item_facts", "item_packages",
+    "run", "run_act", "run_chosen_hosts", "run_difference", "run_host", "run_host_download", "run_live", "run_part",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [
-    "", "/metrics", "/logs", "/requests", "/errors", "/relations", "/history", "/timeline", "/sources", "/edit",
-    "/merge", "/merge?into=",
+    "", "/metrics", "/logs", "/requests", "/errors", "/runs", "/relations", "/history", "/timeline", "/sources",
+    "/edit", "/merge", "/merge?into=",
 ]  # fmt: skip
 FINDINGS = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.violations.map(
     one => `${one.id}: ${one.nodes.map(node => node.html.slice(0, 200)).join(" | ")}`))"""

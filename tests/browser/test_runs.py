@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 from tests.browser.conftest import Deck, Open
+from tests.browser.test_pass_axe import inspect
 from tests.lab.parts import directory
 from tests.lab.ssh_hosts import SshHost, ssh_host
 
@@ -68,6 +69,12 @@ def test_a_rolling_change_stops_is_mended_and_retried(
     expect(page.locator("article").first).to_contain_text("deck4")
     odd.get_by_text(DIFFERS[deck.language]).click()
     expect(page.locator(".is-add")).to_contain_text(["locked"])
+    inspect(page)
+    page.go_back()
+    inspect(page)
+    page.locator("tbody").get_by_role("link", name="deck4").click()
+    expect(page.locator(".qd-output")).to_contain_text("locked")
+    inspect(page)
     page.go_back()
     fence.unlink()
     page.get_by_role("button", name=words["retry"]).click()

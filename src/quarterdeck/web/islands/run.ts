@@ -65,6 +65,11 @@ class Run {
   }
 
   private async refresh(): Promise<void> {
+    // A question that is being asked is about a button that must still be there when it is answered.
+    if (document.querySelector("dialog[open]")) {
+      this.timer = window.setTimeout(() => void this.refresh(), PAUSE_MS);
+      return;
+    }
     this.timer = 0;
     await htmx.ajax("get", this.element.dataset["part"] ?? "", { target: "#run-part", swap: "innerHTML" });
   }
