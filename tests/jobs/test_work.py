@@ -5,91 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.jobs.hosts import HOSTS, begin, hosts, knowing, read, run, wait_state
 from tests.lab.brokers import BROKERS
-from tests.lab.instances import QUARTERDECK, Instance, running_instance
-from tests.lab.parts import directory, wait_until
-from tests.lab.ssh_hosts import OPS, SshHost, odd_server, ssh_host
+from tests.lab.instances import QUARTERDECK, Instance
+from tests.lab.parts import wait_until
+from tests.lab.ssh_hosts import OPS, SshHost, odd_server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("runs")]
-HOSTS = 12
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[SshHost]:
-    """One sshd that listens on as many addresses as there are hosts."""
-    with ssh_host(*(f"ListenAddress 127.0.2.{number}" for number in range(1, HOSTS + 1))) as running:
-        yield running
-
-
-@contextmanager
-def knowing(host: SshHost, environment: dict[str, str], home: Path) -> Iterator[Instance]:
-    """An instance that knows twelve hosts, and how to sign in on them."""
-    (home / "key").touch(0o600)
-    (home / "key").write_text(host.key)
-    rows = [f"web{number:02},127.0.2.{number},{host.port},ops,lab" for number in range(1, HOSTS + 1)]
-    (home / "hosts.csv").write_text("\n".join(["name,address,ssh_port,ssh_user,env", *rows]) + "\n")
-    with running_instance({"QD_WORKER_DEAD_SECONDS": "6", **environment}) as instance:
-        instance.qd("credentials", "create", "--name", "lab", "--user", "ops", "--key-file", str(home / "key"))
-        instance.qd("credentials", "attach", "lab", "-q", "env:lab")
-        instance.qd("items", "import", str(home / "hosts.csv"), "--type", "host", "--key", "name")
-        done = run(instance, "true", "env:lab", "--accept-new-host-keys")
-        assert done["state"] == "succeeded", done
-        yield instance
-
-
-@pytest.fixture(scope="module")
-def lab(host: SshHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with knowing(host, {}, tmp_path_factory.mktemp("lab")) as instance:
-        yield instance
-
-
-@pytest.fixture
-def shared() -> Iterator[Path]:
-    """A directory that the hosts' accounts may look into."""
-    with directory() as home:
-        home.chmod(0o755)
-        yield home
-
-
-def run(lab: Instance, command: str, query: str, *more: str, code: int = 0) -> dict[str, Any]:
-    done = lab.qd("run", command, "-q", query, *more, "-o", "json", check=False)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def begin(lab: Instance, command: str, query: str, *more: str) -> int:
-    done = lab.qd("run", command, "-q", query, *more, "--detach", "-o", "json")
-    return int(json.loads(done.stdout)[0]["id"])
-
-
-def read(lab: Instance, run_id: int) -> dict[str, Any]:
-    status, found = lab.get(f"/api/v1/runs/{run_id}", token=lab.token)
-    assert status == 200, found
-    return dict(found)
-
-
-def wait_state(lab: Instance, run_id: int, *states: str) -> dict[str, Any]:
-    def is_in() -> bool:
-        # People's requests are limited by the minute.
-        time.sleep(0.3)
-        return read(lab, run_id)["state"] in states
-
-    wait_until(is_in, f"run {run_id} in {states}")
-    return read(lab, run_id)
-
-
-def hosts(lab: Instance, run_id: int) -> dict[str, dict[str, Any]]:
-    shown = json.loads(lab.qd("runs", "show", str(run_id), "--with-output", "-o", "json").stdout)
-    return {one["name"]: one for one in shown["hosts"]}
 
 
 def processes(mark: str) -> list[psutil.Process]:
@@ -235,17 +164,15 @@ def test_a_killed_worker_forgets_no_host_and_does_none_twice(lab: Instance, shar
 
 
 @pytest.mark.parametrize("kind", ["redis", "rabbitmq"])
-def test_it_is_the_same_with_another_broker(host: SshHost, kind: str, shared: Path, tmp_path: Path) -> None:
-    with BROKERS[kind]() as broker, knowing(host, {"QD_BROKER_URL": broker.url}, tmp_path) as lab:
-        run_id = begin(lab, "sleep 1", "env:lab", "--batch", "4")
-        wait_until(lambda: read(lab, run_id)["counts"].get("ok"), "the first batch")
+def test_it_is_the_same_when_the_broker_restarts_too(
+    lab_host: SshHost, kind: str, shared: Path, tmp_path: Path
+) -> None:
+    with BROKERS[kind]() as broker, knowing(lab_host, {"QD_BROKER_URL": broker.url}, tmp_path) as lab:
         # What was announced is lost with it, or comes twice: neither is a matter.
-        broker.restart()
-        assert wait_state(lab, run_id, "succeeded")["counts"] == {"ok": HOSTS}
-        _kill_in_the_middle(lab, shared)
+        _kill_in_the_middle(lab, shared, broker.restart)
 
 
-def _kill_in_the_middle(lab: Instance, shared: Path) -> None:
+def _kill_in_the_middle(lab: Instance, shared: Path, meanwhile: Callable[[], None] | None = None) -> None:
     marks = shared / "marks"
     marks.touch()
     marks.chmod(0o666)
@@ -253,6 +180,8 @@ def _kill_in_the_middle(lab: Instance, shared: Path) -> None:
     run_id = begin(lab, command, "env:lab", "--at-once", "3")
     wait_until(lambda: len(marks.read_text().splitlines()) >= 5, "some hosts")
     psutil.Process(json.loads((lab.data / "run" / "runs.json").read_text())["pid"]).kill()
+    if meanwhile is not None:
+        meanwhile()
     done = wait_state(lab, run_id, "failed")
     assert set(done["counts"]) == {"lost", "ok"}
     # Three were at it, and three may have ended without it being written down.

@@ -29,6 +29,9 @@ def run(
     ] = None,
     environment: Annotated[list[str] | None, typer.Option("--env", help="NAME=value; may be repeated.")] = None,
     directory: Annotated[str, typer.Option("--directory", help="Directory to run in.")] = "",
+    local: Annotated[
+        bool, typer.Option("--local", help="On the worker, once for each host; $QD_HOST_ADDRESS is the host's.")
+    ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Run a command or a script on the hosts of a query, and watch it.
@@ -47,7 +50,7 @@ def run(
     if directory:
         work["directory"] = directory
     with Client() as client:
-        work_off(client, "ssh", work, ways, output)
+        work_off(client, "local" if local else "ssh", work, ways, output)
 
 
 def _content(path: Path) -> str:

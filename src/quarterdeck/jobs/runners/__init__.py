@@ -70,6 +70,7 @@ class Runner:
     """`read` turns a run's stored work into what `run` gets, and raises BadInput; `shown` makes a title of it.
 
     `run` yields output and one End; it raises RemoteError and BadInput. One that `checks` can tell what it would do.
+    With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
     """
 
     title: str | Promise
@@ -77,6 +78,8 @@ class Runner:
     shown: Callable[[Any], str]
     run: Callable[[Host, Any, Circumstances], Parts]
     checks: bool = False
+    verb: str = ""
+    signs_in: bool = True
 
 
 def runners() -> dict[str, Runner]:

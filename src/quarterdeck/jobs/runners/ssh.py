@@ -76,7 +76,10 @@ def _call(work: Mapping[str, Any]) -> str:
     arguments = texts_of(work, "arguments")
     for argument in arguments:
         _check(argument, _MAX_COMMAND_BYTES, "arguments")
-    interpreter = shlex.split(text_of(work, "interpreter"))
+    try:
+        interpreter = shlex.split(text_of(work, "interpreter"))
+    except ValueError as error:
+        raise BadInput(_("the interpreter's quotes do not match"), hint="python3 -u", field="interpreter") from error
     if not interpreter and not text_of(work, "script").startswith("#!"):
         interpreter = ["/bin/sh"]
     before = f"{shlex.join(interpreter)} " if interpreter else ""

@@ -41,6 +41,8 @@ def _start(
     actor: Actor, runner: str, work: Mapping[str, Any], hosts: Sequence[Item], options: Options, **more: Any
 ) -> Run:
     how = runner_named(runner)
+    if how.verb:
+        require(actor, how.verb)
     title = how.shown(how.read(work))
     options.check()
     if options.is_check and not how.checks:
@@ -67,11 +69,19 @@ def _values(options: Options) -> dict[str, Any]:
     return values | {"reason": options.reason[:500]}
 
 
+def shown_work(run: Run) -> dict[str, Any]:
+    """Return a run's work as others may see it: of variables their names, since people put secrets into them."""
+    environment = run.work.get("environment")
+    if not isinstance(environment, dict):
+        return dict(run.work)
+    return dict(run.work) | {"environment": dict.fromkeys(environment, "********")}
+
+
 def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:
     """What the log keeps: the work as it was given, and of the options those that are not as usual."""
     usual = {field.name: field.default for field in fields(Options)}
     chosen_ = {name: value for name, value in asdict(options).items() if value != usual[name]}
-    return {"runner": run.runner, "work": run.work, "query": run.query, "hosts": hosts, **chosen_}
+    return {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
 
 
 @action(_VERB)

@@ -46,15 +46,24 @@ def prepare(run: Run, hosts: Sequence[RunHost]) -> Prepared:
     found = Prepared(actor_of(run), runner, runner.read(run.work))
     allowed = _allowed(found, hosts)
     try:
-        if run.accepts_new_host_keys:
-            require(found.actor, "jobs.host_keys")
-        keys = use(found.actor, [host.item for host in allowed if host.item], f"run {run.pk}", name=run.credential)
+        keys = _keys(found, run, [host.item for host in allowed if host.item])
     except OpsError as error:
-        found.refused.update({host.pk: _refusal(error) for host in allowed})
+        found.refused.update({host.pk: refusal(error) for host in allowed})
         return found
     for host in allowed:
         _add(found, run, host, keys[host.item_id or 0])
     return found
+
+
+def _keys(found: Prepared, run: Run, items: Sequence[Item]) -> dict[int, Keys]:
+    """Open the credentials of the items, when the actor may still do what the run does."""
+    if found.runner.verb:
+        require(found.actor, found.runner.verb)
+    if run.accepts_new_host_keys:
+        require(found.actor, "jobs.host_keys")
+    if not found.runner.signs_in:
+        return {item.pk: Keys(None, None) for item in items}
+    return use(found.actor, items, f"run {run.pk}", name=run.credential)
 
 
 def around(run: Run, found: Prepared) -> Circumstances:
@@ -80,7 +89,7 @@ def _add(found: Prepared, run: Run, host: RunHost, keys: Keys) -> None:
     try:
         target = target_of(item, keys)
     except OpsError as error:
-        found.refused[host.pk] = _refusal(error)
+        found.refused[host.pk] = refusal(error)
         return
     become = become_of(keys, is_asked=run.becomes)
     variables = {"name": host.name, **item.attributes}
@@ -91,6 +100,12 @@ def _add(found: Prepared, run: Run, host: RunHost, keys: Keys) -> None:
             found.secrets.extend(one for one in (opened.password, opened.private_key) if one)
 
 
-def _refusal(error: OpsError) -> End:
+def fault() -> End:
+    """What went wrong is a matter of ours."""
+    return End(HostStatus.FAILED, error=_("a fault of Quarterdeck itself; its log tells more"), error_code="bug")
+
+
+def refusal(error: OpsError) -> End:
+    """Why a host's turn never came."""
     text = f"{error.message} ({error.hint})" if error.hint else error.message
     return End(HostStatus.FAILED, error=text, error_code=error.code)
