@@ -160,7 +160,7 @@ class Client:
         """
         with self._open("GET", path, params=params, timeout=httpx.Timeout(60, connect=5)) as response:
             kind = ""
-            for line in response.iter_lines():
+            for line in _lines(response):
                 name, _colon, value = line.partition(":")
                 if name == "event":
                     kind = value.strip()
@@ -176,6 +176,14 @@ class Client:
         """Copy a body into `target` as it arrives."""
         with self._open("GET", path, params=params) as response:
             target.writelines(response.iter_bytes())
+
+
+def _lines(response: httpx.Response) -> Iterator[str]:
+    """Yield lines. Only a newline ends one: httpx takes U+2028, which may stand in data, for an end too."""
+    rest = b""
+    for block in response.iter_bytes():
+        *whole, rest = (rest + block).split(b"\n")
+        yield from (line.rstrip(b"\r").decode() for line in whole)
 
 
 def _wait(response: httpx.Response) -> None:

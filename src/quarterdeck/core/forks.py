@@ -59,10 +59,11 @@ class _Keeper:
         parent = os.getpid()
         # A signal that came between the fork and the note of the child would miss it.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        pid = os.fork()
-        if pid == 0:
-            self._begin(name, parent)
-        self._running[pid] = name
+        if not self._is_stopping:
+            pid = os.fork()
+            if pid == 0:
+                self._begin(name, parent)
+            self._running[pid] = name
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _begin(self, name: str, parent: int) -> NoReturn:

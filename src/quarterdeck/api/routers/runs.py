@@ -24,6 +24,7 @@ from quarterdeck.jobs.runs.planning import MAX_AT_ONCE, Options
 router = Router()
 # Of each host's output, in a list of hosts; the whole of one is `/runs/{id}/hosts/{host}/output`.
 _LISTED_BYTES = 1 << 20
+_WITH_OUTPUT = 25
 Names = Annotated[str, Query("", max_length=200, description="Names, separated by commas.")]
 
 
@@ -152,7 +153,7 @@ def row_of(run: Run, counts: Mapping[str, int]) -> RunRow:
         "id": run.pk,
         "runner": run.runner,
         "title": run.title,
-        "work": run.work,
+        "work": actions.shown_work(run),
         "query": run.query,
         "state": run.state,
         "note": run.note,
@@ -240,13 +241,16 @@ def hosts(
     run_id: Id,
     status: Names,
     q: Annotated[str, Query("", max_length=200, description="Part of the name.")],
-    with_output: Annotated[bool, Query(False, description="With the first MB of each stream.")],
+    with_output: Annotated[
+        bool, Query(False, description="With the first MB of each stream; at most 25 hosts in a page.")
+    ],
     limit: Limit = 100,
     after: After = "",
 ) -> dict[str, Any]:
     """List the hosts of a run, by name, with what they printed where that is asked for."""
     actor = identify(request)
     run = queries.run_of(actor, run_id)
+    limit = min(limit, _WITH_OUTPUT) if with_output else limit
     rows, cursor = by_id(queries.hosts_of(actor, run, statuses=_names(status), text=q), after, limit)
     printed = output.of_hosts(run, [host.pk for host in rows], _LISTED_BYTES) if with_output else {}
     found = [host_row(host, printed.get(host.pk, {}) if with_output else None) for host in rows]

@@ -7,9 +7,11 @@ died nobody knows how far it came, so such a host is told as not known, unless t
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import transaction
@@ -24,6 +26,8 @@ from quarterdeck.jobs.runs.models import ACTIVE, BAD, HostStatus, Run, RunHost, 
 # After a worker's death the numbers of its last blocks may be taken without being on record.
 _BLOCKS_APART = 10_000
 QUEUE = "runs"
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 def announce(shards: Iterable[Shard]) -> None:
@@ -31,33 +35,49 @@ def announce(shards: Iterable[Shard]) -> None:
     found = list(shards)
     Shard.objects.filter(pk__in=[shard.pk for shard in found]).update(queued_at=now())
     for shard in found:
-        later("jobs.work_shard", shard.pk, queue=QUEUE)
+        # One that cannot be sent now is sent by the sweeper.
+        later("jobs.work_shard", shard.pk, queue=QUEUE, is_sent_again=True)
 
 
 @transaction.atomic
 def claim(shard_id: int, worker: str) -> Shard | None:
     """Take a shard that waits; None when it does not, or when its run is not at it now."""
-    shard = Shard.objects.select_related("run").filter(pk=shard_id, is_done=False, claimed_by="").first()
-    if shard is None or shard.run.state not in (RunState.QUEUED, RunState.RUNNING) or shard.batch != shard.run.batch:
+    # Always the run's row first, then its shards': whoever cancels or ends it holds the same.
+    run = Run.objects.select_for_update(of=("self",)).filter(shards=shard_id).first()
+    if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
         return None
     at = now()
-    if not Shard.objects.filter(pk=shard_id, is_done=False, claimed_by="").update(claimed_by=worker, beat_at=at):
+    waiting = Shard.objects.filter(pk=shard_id, is_done=False, claimed_by="", batch=run.batch)
+    if not waiting.update(claimed_by=worker, beat_at=at):
         return None
-    Run.objects.filter(pk=shard.run_id, state=RunState.QUEUED).update(state=RunState.RUNNING, started_at=at)
-    shard.claimed_by, shard.beat_at = worker, at
+    if run.state == RunState.QUEUED:
+        run.state, run.started_at = RunState.RUNNING, run.started_at or at
+        run.save(update_fields=["state", "started_at"])
+    shard = Shard.objects.get(pk=shard_id)
+    shard.run = run
     return shard
 
 
 @transaction.atomic
-def release(shard_id: int, worker: str, *, goes_on: bool = False) -> None:
-    """Let a shard go: done when no host of it waits or runs, else it waits; `goes_on` looks for the next worker."""
+def release(shard_id: int, worker: str) -> None:
+    """Let a shard go: done when no host of it waits, else it waits for the next worker.
+
+    A host that still runs by then is one of which the worker itself does not know how it ended.
+    """
+    run = Run.objects.select_for_update(of=("self",)).filter(shards=shard_id).first()
     shard = Shard.objects.select_for_update().filter(pk=shard_id, claimed_by=worker).first()
-    if shard is None:
+    if run is None or shard is None:
         return
     shard.claimed_by, shard.beat_at = "", None
     shard.save(update_fields=["claimed_by", "beat_at"])
-    advance(shard.run_id)
-    if goes_on:
+    begun = RunHost.objects.filter(shard=shard, status=HostStatus.RUNNING)
+    if begun.update(status=HostStatus.LOST, error_code="worker_failed", block=shard.blocks + 1):
+        shard.blocks += 1
+        shard.save(update_fields=["blocks"])
+        recount(shard)
+    advance(run.pk)
+    # The worker stops; or the run was paused, and resumed before this worker let go.
+    if Run.objects.filter(pk=run.pk, state__in=(RunState.QUEUED, RunState.RUNNING)).exists():
         announce(Shard.objects.filter(pk=shard_id, is_done=False))
 
 
@@ -147,20 +167,35 @@ def sweep() -> int:
     # A worker gives a sign of life every two seconds.
     patience = timedelta(seconds=settings.QD["worker_dead_seconds"])
     dead = Shard.objects.filter(is_done=False, beat_at__lt=now() - patience)
-    found = [_take_from_dead(shard) for shard in dead.exclude(claimed_by="")]
+    found = [_tried(_take_from_dead, shard) for shard in dead.exclude(claimed_by="")]
     # Its message may be lost; one that comes twice is no matter.
     before = now() - 1.5 * patience
     unclaimed = Shard.objects.filter(is_done=False, claimed_by="", run__state__in=ACTIVE, queued_at__lt=before)
-    for run_id in set(unclaimed.values_list("run_id", flat=True)):
-        advance(run_id)
-        _announce_again(run_id)
-        found.append(True)
+    found.extend(_tried(_go_on, run_id) for run_id in set(unclaimed.values_list("run_id", flat=True)))
     return sum(found)
+
+
+def _tried(work: Callable[[T], bool], what: T) -> bool:
+    """Do it; one run that is in trouble does not keep the others from going on."""
+    try:
+        return work(what)
+    except Exception:
+        log.exception("run or shard %s cannot go on", what)
+        return False
+
+
+def _go_on(run_id: int) -> bool:
+    advance(run_id)
+    _announce_again(run_id)
+    return True
 
 
 def not_searchable() -> list[Shard]:
     """Return shards that nobody works on, whose output is not all in the logs."""
-    return list(Shard.objects.filter(claimed_by="", searchable_blocks__lt=F("blocks")).order_by("pk")[:100])
+    # Who ended it is at it just now.
+    before = now() - timedelta(seconds=30)
+    found = Shard.objects.filter(claimed_by="", searchable_blocks__lt=F("blocks"), run__ended_at__lt=before)
+    return list(found.order_by("pk")[:100])
 
 
 def _announce_again(run_id: int) -> None:

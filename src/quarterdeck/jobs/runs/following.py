@@ -24,8 +24,9 @@ _FIRST_PAUSE_SECONDS = 0.03
 _PAUSE_SECONDS = 0.15
 _FIRST_SECONDS = 2.0
 _ALIVE_SECONDS = 10
-# A block holds at most what one worker lets wait; of many that were missed so many are told at once.
+# A block holds at most what one worker lets wait; of many that were missed so many are told at once, of so many shards.
 _BLOCKS = 20
+_SHARDS = 100
 _OPEN = (HostStatus.WAITING, HostStatus.RUNNING)
 
 
@@ -48,6 +49,8 @@ class Follower:
         self._run_id = run_id
         self._with_output = with_output
         self._seen: dict[int, int] = {}
+        # After a worker's death numbers are left out; where nothing is found the steps become longer.
+        self._steps: dict[int, int] = {}
         self._told: tuple[object, ...] = ()
         self.is_over = False
 
@@ -56,14 +59,21 @@ class Follower:
         # The run first: an end that it tells of has every host's end before it.
         run = run_of(self._actor, self._run_id)
         shards = list(Shard.objects.filter(run=run).only("number", "blocks", "counts"))
-        blocks = {
-            shard.number: (seen, min(shard.blocks, seen + _BLOCKS))
-            for shard in shards
-            if (seen := self._seen.get(shard.number, 0)) < shard.blocks
-        }
-        found = [*self._run_news(run, shards), *self._host_news(run, blocks)]
+        blocks = self._due(shards)
+        found = self._host_news(run, blocks)
         self._seen.update({number: until for number, (_after, until) in blocks.items()})
-        self.is_over = run.is_ended and not blocks
+        left = self._due(shards)
+        # The end is told when everything before it was.
+        self.is_over = run.is_ended and not left
+        return found if run.is_ended and left else [*found, *self._run_news(run, shards)]
+
+    def _due(self, shards: list[Shard]) -> dict[int, tuple[int, int]]:
+        """Return which blocks of which shards are looked at next: after this one, up to that one."""
+        found: dict[int, tuple[int, int]] = {}
+        for shard in shards:
+            seen = self._seen.get(shard.number, 0)
+            if seen < shard.blocks and len(found) < _SHARDS:
+                found[shard.number] = (seen, min(shard.blocks, seen + self._steps.get(shard.number, _BLOCKS)))
         return found
 
     def _run_news(self, run: Run, shards: list[Shard]) -> list[News]:
@@ -83,6 +93,9 @@ class Follower:
                            for number, (after, until) in blocks.items()))  # fmt: skip
         ended = list(hosts_of(self._actor, run).filter(due).exclude(status__in=_OPEN).order_by("block", "pk"))
         printed = self._printed(run, blocks) if self._with_output else []
+        for number in blocks:
+            is_empty = not ended and not printed
+            self._steps[number] = self._steps.get(number, _BLOCKS) * 4 if is_empty else _BLOCKS
         return [*(News("output", new=new) for new in printed), *(News("host", host=host) for host in ended)]
 
     def _printed(self, run: Run, blocks: dict[int, tuple[int, int]]) -> list[output.New]:

@@ -50,6 +50,7 @@ _OF_HOSTS = """
     FROM (
         SELECT host, stream, body FROM run_output
         WHERE run = {run:UInt64} AND host IN {hosts:Array(UInt64)} ORDER BY host, block, part
+        LIMIT 200 BY host, stream
     )
     GROUP BY host, stream"""
 _NEW = """

@@ -7,15 +7,14 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import aclosing
-
-from django.utils.translation import gettext as _
+from functools import partial
 
 from quarterdeck.core.errors import OpsError
 from quarterdeck.jobs.runners import Circumstances, End, Host
-from quarterdeck.jobs.runs.hosting import Prepared
+from quarterdeck.jobs.runs.hosting import Prepared, fault
 from quarterdeck.jobs.runs.journal import Journal
 from quarterdeck.jobs.runs.models import HostStatus
-from quarterdeck.remote.errors import BecomeRefused, Lost, RemoteError
+from quarterdeck.remote.errors import Lost, Phase, RemoteError
 from quarterdeck.remote.sessions import Chunk
 
 log = logging.getLogger(__name__)
@@ -64,12 +63,22 @@ class Steps:
         if not await self._journal.begin([host.id for host in hosts]):
             return False
         for host in hosts:
+            if self._is_halted:
+                self._cancelled(host)
+                continue
             task = asyncio.create_task(self._one(host))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-            if self._is_halted:
-                task.cancel()
+            task.add_done_callback(partial(self._done, host))
         return True
+
+    def _done(self, host: Host, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        # Ended before its first step: it never came to say so itself.
+        if task.cancelled():
+            self._cancelled(host)
+
+    def _cancelled(self, host: Host) -> None:
+        self._journal.end(host.id, End(HostStatus.CANCELLED, error=self._why, error_code="cancelled"), 0.001)
 
     async def _room(self) -> None:
         """Return when another host may begin."""
@@ -98,9 +107,7 @@ class Steps:
             return _failure(error)
         except Exception:
             log.exception("host %d of a run", host.id)
-            return End(
-                HostStatus.FAILED, error=_("a fault of Quarterdeck itself; its log tells more"), error_code="bug"
-            )
+            return fault()
         raise AssertionError("BUG: a runner ended without an End")
 
 
@@ -109,5 +116,6 @@ def _failure(error: OpsError) -> End:
     text = f"{error.message} ({error.hint})" if error.hint else error.message
     if isinstance(error, Lost):
         return End(HostStatus.LOST, error=text, error_code=error.code)
-    is_reached = isinstance(error, BecomeRefused) or not isinstance(error, RemoteError)
+    # What pip or Docker themselves failed at came over a connection that stood.
+    is_reached = not isinstance(error, RemoteError) or error.phase in (Phase.BECOME, Phase.RUN)
     return End(HostStatus.FAILED if is_reached else HostStatus.UNREACHABLE, error=text, error_code=error.code)

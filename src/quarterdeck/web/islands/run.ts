@@ -27,6 +27,7 @@ class Run {
   constructor(private readonly element: HTMLElement) {
     this.lines = element.querySelector<HTMLElement>("[data-lines]")!;
     this.note = element.querySelector<HTMLElement>("[data-note]");
+    element.addEventListener("htmx:beforeSwap", this.keep);
     this.source = new EventSource(element.dataset["live"] ?? "");
     this.source.addEventListener("open", () => this.say(""));
     this.source.addEventListener("message", (event: MessageEvent<string>) => this.hear(JSON.parse(event.data) as News));
@@ -64,12 +65,15 @@ class Run {
     }
   }
 
+  /** A question that is being asked is about a button that must still be there when it is answered. */
+  private readonly keep = (event: Event): void => {
+    const detail = (event as CustomEvent<{ shouldSwap: boolean }>).detail;
+    if (!document.querySelector("dialog[open]") || !detail.shouldSwap) return;
+    detail.shouldSwap = false;
+    this.timer ||= window.setTimeout(() => void this.refresh(), PAUSE_MS);
+  };
+
   private async refresh(): Promise<void> {
-    // A question that is being asked is about a button that must still be there when it is answered.
-    if (document.querySelector("dialog[open]")) {
-      this.timer = window.setTimeout(() => void this.refresh(), PAUSE_MS);
-      return;
-    }
     this.timer = 0;
     await htmx.ajax("get", this.element.dataset["part"] ?? "", { target: "#run-part", swap: "innerHTML" });
   }

@@ -62,6 +62,8 @@ def _can(run: Run, counts: Any) -> dict[str, bool]:
         in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING, RunState.APPROVAL),
         "pause": run.state in (RunState.QUEUED, RunState.RUNNING),
         "resume": run.state == RunState.PAUSED,
+        # The form has what these have; another runner's work, or more of it, would be lost on the way.
+        "again": run.runner == "ssh" and not set(run.work) - {"command", "script", "arguments"},
         "retry": run.is_ended and any(counts.get(status) for status in again),
     }
 
