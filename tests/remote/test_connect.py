@@ -263,6 +263,24 @@ def test_many_commands_share_few_connections_and_a_lost_one_is_opened_again() ->
         asyncio.run(story(host))
 
 
+def test_one_that_makes_room_is_not_taken_while_it_closes(host: SshHost) -> None:
+    async def story() -> list[bytes]:
+        async with Pool(Limits(connections=1)) as pool:
+
+            async def one(user: str) -> bytes:
+                async with pool.lease(target_of(host, user), keys_of(host)) as connection:
+                    return (await result_of(run(connection, Command("id -un")))).stdout
+
+            await one("ops")
+            found = []
+            for _ in range(10):
+                # The first closes what the second wants.
+                found += await asyncio.gather(one("free"), one("ops"))
+            return found
+
+    assert asyncio.run(story()) == [b"free\n", b"ops\n"] * 10
+
+
 def test_the_agent_signs_in(host: SshHost) -> None:
     import subprocess
 

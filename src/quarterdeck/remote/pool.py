@@ -178,9 +178,13 @@ class Pool:
         """Close the connection that is idle for longest when there are as many as may be."""
         if self.count() < self.limits.connections:
             return
-        idle = [warm for group in self._warm.values() for warm in group if warm.is_idle]
+        idle = [(group, warm) for group in self._warm.values() for warm in group if warm.is_idle]
         if idle:
-            min(idle, key=lambda warm: warm.idle_since).connection.close()
+            group, warm = min(idle, key=lambda pair: pair[1].idle_since)
+            # At once: one that is closing does not say so yet, and would be taken for open.
+            group.remove(warm)
+            _let_go(warm)
+            warm.connection.close()
 
     def _start_sweeping(self) -> None:
         if self._sweeper is None or self._sweeper.done():
