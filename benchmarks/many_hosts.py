@@ -148,6 +148,9 @@ def measure(instance: Instance, phase: str) -> None:
     memory = ", ".join(f"{name} {used:.0f} MB" for name, used in sorted(watch.peak_mb.items()))
     met = "met" if first < GOAL_FIRST_SECONDS else "MISSED"
     print(f"{TARGETS} targets {phase}: {took:.1f} s ({TARGETS / took:.0f} hosts/s), {counts}, {lines} lines")
+    if counts != {"ok": TARGETS}:
+        wrong = http.get(f"/runs/{run}/hosts", params={"status": "failed,unreachable,lost"}).json()["items"]
+        print(f"  {[(one['name'], one['status'], one['error']) for one in wrong[:5]]}")
     print(f"  accepted after {started:.2f} s, first output {first:.2f} s (goal {GOAL_FIRST_SECONDS:g}: {met})")
     if watch.answers_ms:
         worst = max(watch.answers_ms)

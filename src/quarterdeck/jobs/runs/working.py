@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ def make_searchable(shard: Shard) -> None:
 
 
 _stopping_since: list[float] = []
+# Shards that prepare side by side would all begin late; one after the other, the first begins at once.
+_one_prepares = threading.Lock()
 
 
 def stop() -> None:
@@ -134,7 +137,8 @@ class _Work:
         What stands in the way of all of them is how each ended: else it would be tried again and again.
         """
         try:
-            prepared = prepare(self._run, waiting)
+            with _one_prepares:
+                prepared = prepare(self._run, waiting)
         except Exception as error:
             log.exception("run %d cannot be prepared", self._run.pk)
             end = refusal(error) if isinstance(error, OpsError) else fault()
