@@ -50,7 +50,8 @@ def _final_state(run: Run, counts: Counter[str]) -> RunState:
 def _tell_items(run: Run) -> None:
     """A run is an event on each host that it began on."""
     ended = run.hosts.exclude(item=None).exclude(status__in=(HostStatus.SKIPPED, HostStatus.WAITING))
-    rows = ended.order_by().values_list("item_id", "status", "exit_code", "started_at", "pk")
+    # Read whole before the first is written: PostgreSQL answers nothing else while rows are copied in.
+    rows = list(ended.order_by().values_list("item_id", "status", "exit_code", "started_at", "pk"))
     store.insert(
         TimelineEvent,
         _EVENT,
@@ -59,6 +60,6 @@ def _tell_items(run: Run) -> None:
                 item, at or run.ended_at, "run.finished", _SEVERITY.get(HostStatus(status), "info"), run.title[:255],
                 {"run": run.pk, "host": pk, "status": status, "exit_code": code}, run.actor,
             )
-            for item, status, code, at, pk in rows.iterator()
+            for item, status, code, at, pk in rows
         ),
     )  # fmt: skip

@@ -120,9 +120,11 @@ def lay_out(run: Run, hosts: Sequence[Item]) -> None:
         "run", "shard", "item", "name", "status", "error", "error_code", "stdout_bytes", "stderr_bytes", "is_cut",
         "output_hash", "values", "block",
     )  # fmt: skip
+    # Stored before the hosts: PostgreSQL answers nothing else while rows are copied in.
+    shards = list(_shards(run, hosts))
     rows: Iterator[store.Row] = (
         (run.pk, shard.pk, item.pk, item.name[:255], HostStatus.WAITING.value, "", "", 0, 0, False, "", {}, 0)
-        for shard, part in _shards(run, hosts)
+        for shard, part in shards
         for item in part
     )
     store.insert(RunHost, columns, rows)
