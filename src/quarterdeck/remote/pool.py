@@ -175,12 +175,16 @@ class Pool:
         ]
 
     def _make_room(self) -> None:
-        """Close the connection that is idle for longest when there are as many as may be."""
+        """Close an idle connection when there are as many as may be.
+
+        Any of them: a run over more hosts than that takes them in the same order again and again, and would find that
+        just those which it needs next were idle for longest.
+        """
         if self.count() < self.limits.connections:
             return
         idle = [(group, warm) for group in self._warm.values() for warm in group if warm.is_idle]
         if idle:
-            group, warm = min(idle, key=lambda pair: pair[1].idle_since)
+            group, warm = random.choice(idle)  # noqa: S311 - to spread, not to hide
             # At once: one that is closing does not say so yet, and would be taken for open.
             group.remove(warm)
             _let_go(warm)
