@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
@@ -15,11 +16,30 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from quarterdeck.remote.pool import Pool
+from quarterdeck.remote.pool import Limits, Pool
 
 T = TypeVar("T")
 _lock = threading.Lock()
 _mine: dict[int, _Portal] = {}
+
+
+_MAX_CONNECTIONS = 8000
+
+
+def _connections() -> int:
+    """Return how many connections there may be: three quarters of the files that this process may open.
+
+    What it may open is raised to what the system allows; the usual 1,024 are for programs that use select(2).
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (soft, hard):
+        # One of them is none; the other is large enough, or is raised.
+        wanted = 2 * _MAX_CONNECTIONS
+    else:
+        wanted = min(hard, 2 * _MAX_CONNECTIONS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return min(_MAX_CONNECTIONS, wanted * 3 // 4)
 
 
 class _Portal:
@@ -27,7 +47,7 @@ class _Portal:
 
     def __init__(self) -> None:
         self.loop = uvloop.new_event_loop()
-        self.pool = Pool()
+        self.pool = Pool(Limits(connections=_connections()))
         self._thread = threading.Thread(target=self.loop.run_forever, name="remote", daemon=True)
         self._thread.start()
 
