@@ -32,11 +32,9 @@ def _connections() -> int:
     What it may open is raised to what the system allows; the usual 1,024 are for programs that use select(2).
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY in (soft, hard):
-        # One of them is none; the other is large enough, or is raised.
-        wanted = 2 * _MAX_CONNECTIONS
-    else:
-        wanted = min(hard, 2 * _MAX_CONNECTIONS)
+    # Where one of them is none, the other is large enough, or is raised.
+    is_free = resource.RLIM_INFINITY in (soft, hard)
+    wanted = 2 * _MAX_CONNECTIONS if is_free else min(hard, 2 * _MAX_CONNECTIONS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return min(_MAX_CONNECTIONS, wanted * 3 // 4)
