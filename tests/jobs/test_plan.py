@@ -130,6 +130,16 @@ def test_known_secrets_are_not_passed_on() -> None:
     assert b"abcdefgh" not in _gathered(b"  abcdefgh\n", secrets=(key,))
 
 
+def test_a_secret_that_comes_in_two_pieces_is_not_passed_on() -> None:
+    gathering = Gathering(masks(["s3cret-word"]))
+    passed = b""
+    for part in (b"the word is s3cre", b"", b"", b"t-word and more", b"", b""):
+        gathering.add(1, Stream.STDOUT, part)
+        passed += b"".join(data for _host, _stream, data in gathering.take([]))
+    passed += b"".join(data for _host, _stream, data in gathering.take([1]))
+    assert passed == b"the word is " + MASK + b" and more"
+
+
 def test_equal_output_has_equal_hashes() -> None:
     gathering = Gathering(())
     for host, parts in enumerate(((b"a\nb\n",), (b"a\n", b"b\n"), (b"a\nc\n",))):

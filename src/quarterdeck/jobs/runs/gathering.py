@@ -40,7 +40,7 @@ class _Lines:
         whole = self.waiting.rfind(b"\n") + 1
         rest = len(self.waiting) - whole
         if is_last or self.has_waited or rest > _LONGEST_LINE_BYTES:
-            whole = len(self.waiting)
+            whole = len(self.waiting) - (0 if is_last else _begun(self.waiting, hidden))
         self.has_waited = bool(rest) and whole != len(self.waiting)
         data = bytes(self.waiting[:whole])
         del self.waiting[:whole]
@@ -48,6 +48,15 @@ class _Lines:
             data = data.replace(secret, MASK)
         self.digest.update(data)
         return data
+
+
+def _begun(data: bytearray, hidden: Sequence[bytes]) -> int:
+    """Return how many bytes at the end may be the beginning of a secret, whose rest is still to come."""
+    found = 0
+    for secret in hidden:
+        longest = min(len(secret) - 1, len(data))
+        found = max(found, next((n for n in range(longest, 0, -1) if data.endswith(secret[:n])), 0))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
