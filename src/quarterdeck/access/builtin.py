@@ -24,7 +24,6 @@ ROLES = (
             "credentials.use",
             "jobs.view",
             "jobs.run",
-            "jobs.approve",
             "jobs.host_keys",
             "access.tokens",
         ],

@@ -128,7 +128,7 @@ def exit_code(run: Mapping[str, Any]) -> int:
         return EXIT_FAILED
     if counts.get("unreachable"):
         return EXIT_UNREACHABLE
-    return 0 if run["state"] in ("succeeded", "failed", "paused", "approval") else EXIT_ENDED
+    return 0 if run["state"] in ("succeeded", "failed", "paused") else EXIT_ENDED
 
 
 def _events(client: Client, run: Mapping[str, Any], *, with_output: bool) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,7 @@ Names = Annotated[str, Query("", max_length=200, description="Names, separated b
 class RunRow(TypedDict):
     """A run. `counts` is how many hosts have which status; `batch` is the one that is due, from 0.
 
-    `state` is approval, queued, running, paused, cancelling, stopping, succeeded, failed, stopped, cancelled, refused.
+    `state` is queued, running, paused, cancelling, stopping, succeeded, failed, stopped or cancelled.
     """
 
     id: int

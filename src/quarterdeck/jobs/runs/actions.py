@@ -94,7 +94,7 @@ def cancel_run(actor: Actor, run_id: int) -> Run:
     if run.state == RunState.CANCELLING:
         return run
     _move(actor, run, RunState.CANCELLING, "jobs.run.cancel", RunState.QUEUED, RunState.RUNNING, RunState.PAUSED,
-          RunState.STOPPING, RunState.APPROVAL)  # fmt: skip
+          RunState.STOPPING)  # fmt: skip
     advance(run.pk)
     run.refresh_from_db()
     return run

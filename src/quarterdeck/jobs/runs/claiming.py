@@ -85,7 +85,7 @@ def release(shard_id: int, worker: str) -> None:
 def advance(run_id: int) -> None:
     """Do what is due: mark shards that are done, begin the next batch, or end the run. May be called at any time."""
     run = Run.objects.select_for_update().get(pk=run_id)
-    if run.is_ended or run.state == RunState.APPROVAL:
+    if run.is_ended:
         return
     free = list(run.shards.filter(is_done=False, claimed_by=""))
     if run.state in (RunState.CANCELLING, RunState.STOPPING):

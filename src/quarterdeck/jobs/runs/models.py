@@ -16,7 +16,6 @@ from quarterdeck.inventory.models import Item
 
 
 class RunState(models.TextChoices):
-    APPROVAL = "approval", _("Waiting for approval")
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Running")
     PAUSED = "paused", _("Paused")
@@ -26,12 +25,11 @@ class RunState(models.TextChoices):
     FAILED = "failed", _("Failed")
     STOPPED = "stopped", _("Stopped after failures")
     CANCELLED = "cancelled", _("Cancelled")
-    REFUSED = "refused", _("Refused")
 
 
 # In these workers are at it, or are about to be.
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING, RunState.STOPPING)
-ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.CANCELLED, RunState.REFUSED)
+ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.CANCELLED)
 
 
 class HostStatus(models.TextChoices):

@@ -58,8 +58,7 @@ def _can(run: Run, counts: Any) -> dict[str, bool]:
     """Return what may be done with a run as it stands."""
     again = ("failed", "unreachable", "lost", "cancelled", "skipped")
     return {
-        "cancel": run.state
-        in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING, RunState.APPROVAL),
+        "cancel": run.state in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING),
         "pause": run.state in (RunState.QUEUED, RunState.RUNNING),
         "resume": run.state == RunState.PAUSED,
         # The form has what these have; another runner's work, or more of it, would be lost on the way.

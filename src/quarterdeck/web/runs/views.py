@@ -29,7 +29,7 @@ from quarterdeck.web.runs.tallies import Tally
 _FILTERS = (
     ("", gettext_noop("All")),
     ("running,queued,cancelling,stopping", gettext_noop("Running")),
-    ("paused,approval", gettext_noop("Waiting for a word")),
+    ("paused", gettext_noop("Waiting for a word")),
     ("failed,stopped", gettext_noop("Failed")),
     ("succeeded", gettext_noop("Succeeded")),
 )
