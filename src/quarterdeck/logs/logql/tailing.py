@@ -22,7 +22,8 @@ _SQL = f"""
     SELECT toUnixTimestamp64Nano(s.ts), s.id, if(s.fits, s.line, ''), mapSort(s.labels), s.fits FROM (
         SELECT *, row_number() OVER w <= {{most}} AND sum(length(line)) OVER w <= {ENTRIES_BYTES} AS fits
         FROM (SELECT * FROM ({{made}}) ORDER BY {{order}} LIMIT {{most}} + {DROPPED_MAX})
-        WINDOW w AS (ORDER BY {{order}} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS s"""
+        WINDOW w AS (ORDER BY {{order}} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS s
+    ORDER BY {{order}}"""
 
 
 @dataclass(frozen=True, slots=True)
