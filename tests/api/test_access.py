@@ -63,6 +63,8 @@ BODIES: dict[str, Any] = {
     "POST /host-keys/refuse": {"ids": [1]},
     "POST /host-keys/forget": {"ids": [1]},
     "POST /host-keys/import": {"text": "x"},
+    "PUT /templates/{slug}": {"definition": {"title": "x", "work": {"command": "true"}}},
+    "POST /templates/library/{slug}": {},
     "POST /sql": {"query": "SELECT 1"},
     "POST /intake/keys": {"name": "x"},
     "PATCH /intake/keys/{key_id}": {"name": "x"},

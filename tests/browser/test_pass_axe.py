@@ -25,6 +25,7 @@ PAGES = [
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
     "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
+    "/templates", "/templates/new",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
@@ -65,6 +66,7 @@ NO_PAGES = {
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
     "credentials_rotate", "host_keys_decide", "hosts_preview", "item_facts", "item_packages",
     "run", "run_act", "run_chosen_hosts", "run_difference", "run_host", "run_host_download", "run_live", "run_part",
+    "template", "template_delete", "template_edit", "template_export", "template_take",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [

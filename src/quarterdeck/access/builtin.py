@@ -24,6 +24,7 @@ ROLES = (
             "credentials.use",
             "jobs.view",
             "jobs.run",
+            "jobs.templates",
             "jobs.host_keys",
             "access.tokens",
         ],

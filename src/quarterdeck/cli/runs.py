@@ -30,6 +30,7 @@ StatusOption = Annotated[str, typer.Option("--status", help="Only hosts with it:
 def list_(
     state: Annotated[str, typer.Option("--state", help="Only those in it: running,paused")] = "",
     runner: Annotated[str, typer.Option("--runner", help="Only those of a runner: ssh")] = "",
+    template: Annotated[str, typer.Option("--template", help="Only those of a template.")] = "",
     text: Annotated[str, typer.Option("--title", help="Part of the title.")] = "",
     limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
     columns: ColumnsOption = "",
@@ -37,7 +38,7 @@ def list_(
 ) -> None:
     """List runs, newest first."""
     with Client() as client:
-        rows = client.rows("/runs", {"state": state, "runner": runner, "q": text}, at_most=limit)
+        rows = client.rows("/runs", {"state": state, "runner": runner, "template": template, "q": text}, at_most=limit)
         write_rows(rows, output, columns_of(columns, _COLUMNS))
 
 

@@ -53,6 +53,17 @@ class Dumper(yaml.CSafeDumper):
         return True
 
 
+class _ForPeople(Dumper):
+    """Texts of several lines, such as scripts, stand as they are."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_ForPeople.add_representer(str, _text)
+
+
 def load(
     text: str, where: str, loader: type[yaml.CSafeLoader] = CoreLoader, *, may_have_aliases: bool = True
 ) -> object:
@@ -83,6 +94,12 @@ def _require_no_alias(text: str) -> None:
         if isinstance(event, yaml.AliasEvent):
             mark: Any = event.start_mark
             raise yaml.composer.ComposerError(None, None, "aliases are not taken", mark)
+
+
+def written(value: object) -> str:
+    """Return a value as YAML that a person reads and edits."""
+    text: str = yaml.dump(value, Dumper=_ForPeople, allow_unicode=True, sort_keys=False, width=120)
+    return text
 
 
 def dump(value: object, stream: IO[bytes]) -> None:

@@ -14,4 +14,5 @@ class JobsConfig(AppConfig):
         register("jobs.view", _("See runs and what hosts answered"))
         register("jobs.run", _("Run commands on hosts"))
         register("jobs.run_local", _("Run commands on the workers themselves"), scoped=False)
+        register("jobs.templates", _("Change job templates"), scoped=False)
         register("jobs.host_keys", _("Approve, refuse and import the host keys of SSH servers"))

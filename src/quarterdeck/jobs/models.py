@@ -3,5 +3,6 @@
 from quarterdeck.jobs.facts.models import InstalledPackages
 from quarterdeck.jobs.host_keys.models import HostKey
 from quarterdeck.jobs.runs.models import Run, RunHost, Shard
+from quarterdeck.jobs.templates.models import Template
 
-__all__ = ["HostKey", "InstalledPackages", "Run", "RunHost", "Shard"]
+__all__ = ["HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "Template"]

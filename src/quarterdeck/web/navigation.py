@@ -79,6 +79,14 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "jobs.view",
         "run command script jobs batch rolling retry output ssh",
     ),
+    NavEntry(
+        _OPERATE,
+        _("Job templates"),
+        "web:templates",
+        "template",
+        "jobs.view",
+        "templates survey forms library",
+    ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
     NavEntry(

@@ -24,6 +24,7 @@ PAGES = (
     "host_keys",
     "hosts",
     "runs",
+    "job_templates",
     "settings",
     "accounts",
 )

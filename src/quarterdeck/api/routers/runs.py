@@ -31,6 +31,7 @@ Names = Annotated[str, Query("", max_length=200, description="Names, separated b
 class RunRow(TypedDict):
     """A run. `counts` is how many hosts have which status; `batch` is the one that is due, from 0.
 
+    One of a template has its name and version in `template` and `template_version`, and what was answered in `answers`.
     `state` is queued, running, paused, cancelling, stopping, succeeded, failed, stopped or cancelled.
     """
 
@@ -48,6 +49,9 @@ class RunRow(TypedDict):
     reason: str
     actor: str
     retry_of: int | None
+    template: str
+    template_version: int | None
+    answers: dict[str, Any]
     created_at: str
     started_at: str | None
     ended_at: str | None
@@ -164,13 +168,16 @@ def row_of(run: Run, counts: Mapping[str, int]) -> RunRow:
         "reason": run.reason,
         "actor": run.actor,
         "retry_of": run.retry_of_id,
+        "template": run.template,
+        "template_version": run.template_version,
+        "answers": run.answers,
         "created_at": moment(run.created_at) or "",
         "started_at": moment(run.started_at),
         "ended_at": moment(run.ended_at),
     }
 
 
-def _one(run: Run) -> RunRow:
+def one_row(run: Run) -> RunRow:
     return row_of(run, queries.counts_by_run([run])[run.pk])
 
 
@@ -208,7 +215,7 @@ def start(request: HttpRequest, body: NewRun) -> Status[RunRow]:
     """Start a run. The answer comes at once; `/runs/{id}/events` tells how it goes."""
     options = Options(**body.dict(exclude={"runner", "work", "query"}))
     run = actions.start_run(identify(request), body.runner, body.work, body.query, options)
-    return Status(202, _one(run))
+    return Status(202, one_row(run))
 
 
 @router.get("/runs", response=RunPage)
@@ -218,11 +225,12 @@ def list_(
     state: Names,
     runner: Annotated[str, Query("", max_length=40)],
     q: Annotated[str, Query("", max_length=200, description="Part of the title.")],
+    template: Annotated[str, Query("", max_length=60, description="Name of the template that they are of.")],
     limit: Limit = 100,
     after: After = "",
 ) -> dict[str, Any]:
     """List runs, newest first."""
-    found = queries.runs(identify(request), states=_names(state), runner=runner, text=q)
+    found = queries.runs(identify(request), states=_names(state), runner=runner, text=q, template=template)
     rows, cursor = by_id(found, after, limit, newest_first=True)
     counts = queries.counts_by_run(rows)
     return page(request, response, [row_of(run, counts[run.pk]) for run in rows], cursor)
@@ -231,7 +239,7 @@ def list_(
 @router.get("/runs/{int:run_id}", response=RunRow)
 def read(request: HttpRequest, run_id: Id) -> RunRow:
     """Read one run."""
-    return _one(queries.run_of(identify(request), run_id))
+    return one_row(queries.run_of(identify(request), run_id))
 
 
 @router.get("/runs/{int:run_id}/hosts", response=RunHostPage)
@@ -325,22 +333,22 @@ def _shown(news: News) -> dict[str, Any]:
 @router.post("/runs/{int:run_id}/cancel", response=RunRow)
 def cancel(request: HttpRequest, run_id: Id) -> RunRow:
     """End a run: what runs is ended on the hosts, nothing more begins."""
-    return _one(actions.cancel_run(identify(request), run_id))
+    return one_row(actions.cancel_run(identify(request), run_id))
 
 
 @router.post("/runs/{int:run_id}/pause", response=RunRow)
 def pause(request: HttpRequest, run_id: Id) -> RunRow:
     """Let what runs come to its end, and nothing more begin until it is resumed."""
-    return _one(actions.pause_run(identify(request), run_id))
+    return one_row(actions.pause_run(identify(request), run_id))
 
 
 @router.post("/runs/{int:run_id}/resume", response=RunRow)
 def resume(request: HttpRequest, run_id: Id) -> RunRow:
     """Go on with a run that was paused."""
-    return _one(actions.resume_run(identify(request), run_id))
+    return one_row(actions.resume_run(identify(request), run_id))
 
 
 @router.post("/runs/{int:run_id}/retry", response={202: RunRow})
 def retry(request: HttpRequest, run_id: Id, body: Again) -> Status[RunRow]:
     """Do the same again on the hosts where it was not done: a run of its own."""
-    return Status(202, _one(actions.retry_run(identify(request), run_id, reason=body.reason)))
+    return Status(202, one_row(actions.retry_run(identify(request), run_id, reason=body.reason)))

@@ -71,6 +71,8 @@ class Runner:
 
     `run` yields output and one End; it raises RemoteError and BadInput. One that `checks` can tell what it would do.
     With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
+    `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
+    into them, but into the work's `environment`.
     """
 
     title: str | Promise
@@ -80,6 +82,7 @@ class Runner:
     checks: bool = False
     verb: str = ""
     signs_in: bool = True
+    code: tuple[str, ...] = ()
 
 
 def runners() -> dict[str, Runner]:

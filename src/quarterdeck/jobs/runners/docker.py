@@ -339,4 +339,4 @@ def _plain(row: Any) -> dict[str, Any]:
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in asdict(row).items()}
 
 
-PLUGIN = Runner(gettext_lazy("Docker"), read, shown, _run, checks=True)
+PLUGIN = Runner(gettext_lazy("Docker"), read, shown, _run, checks=True, code=("command",))

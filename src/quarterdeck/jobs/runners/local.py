@@ -1,6 +1,6 @@
 """A command on the worker itself, once for each host, whose name and address are in its environment.
 
-    {"command": "ping -c 1 -W 2 \"$QD_HOST_ADDRESS\"", "memory_mb": 512, "cpu_seconds": 60}
+    {"command": "ping -c 1 -W 2 \"$QD_HOST_ADDRESS\"", "environment": {"A": "1"}, "memory_mb": 512, "cpu_seconds": 60}
 
 It is for what reaches hosts in another way than SSH. Whoever may do this acts as the worker's account.
 """
@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.jobs.runners import Circumstances, Host, Parts, Runner, refuse_unknown, text_of
-from quarterdeck.jobs.runners.ssh import end_of
+from quarterdeck.jobs.runners.ssh import end_of, environment_of
 from quarterdeck.remote import local
 from quarterdeck.remote.metering import Exit
 from quarterdeck.remote.scripts import Command
@@ -30,18 +30,19 @@ _MEMORY_MB, _CPU_SECONDS = 1024, 3600
 class Work:
     command: str
     directory: str
+    environment: Mapping[str, str]
     limits: local.LocalLimits
 
 
 def read(work: Mapping[str, Any]) -> Work:
     """Raises BadInput."""
-    refuse_unknown(work, "command", "directory", "memory_mb", "cpu_seconds")
+    refuse_unknown(work, "command", "directory", "environment", "memory_mb", "cpu_seconds")
     command = text_of(work, "command")
     if not command.strip() or "\0" in command or len(command.encode(errors="surrogatepass")) > _MAX_COMMAND_BYTES:
         raise BadInput(_("a command is a text of up to 64 KB"), field="command")
     memory, seconds = _number(work, "memory_mb", _MEMORY_MB), _number(work, "cpu_seconds", _CPU_SECONDS)
     limits = local.LocalLimits(address_space_bytes=memory << 20, cpu_seconds=seconds)
-    return Work(command, text_of(work, "directory"), limits)
+    return Work(command, text_of(work, "directory"), environment_of(work), limits)
 
 
 def _number(work: Mapping[str, Any], name: str, usual: int) -> int:
@@ -63,7 +64,7 @@ async def _run(host: Host, work: Work, around: Circumstances) -> Parts:
         "QD_HOST_PORT": str(host.target.port),
         "QD_HOST_USER": host.target.user,
     }
-    command = Command(work.command, told, work.directory)
+    command = Command(work.command, {**work.environment, **told}, work.directory)
     async with aclosing(
         local.run(command, limits=work.limits, seconds=around.patience.run, max_bytes=around.max_bytes)
     ) as parts:
@@ -71,4 +72,7 @@ async def _run(host: Host, work: Work, around: Circumstances) -> Parts:
             yield end_of(part, around) if isinstance(part, Exit) else part
 
 
-PLUGIN = Runner(gettext_lazy("Command on the worker"), read, shown, _run, verb="jobs.run_local", signs_in=False)
+PLUGIN = Runner(
+    gettext_lazy("Command on the worker"), read, shown, _run, verb="jobs.run_local", signs_in=False,
+    code=("command",),
+)  # fmt: skip

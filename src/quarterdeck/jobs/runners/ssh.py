@@ -51,7 +51,7 @@ def read(work: Mapping[str, Any]) -> Command:
     command, script = text_of(work, "command"), text_of(work, "script")
     if bool(command.strip()) == bool(script.strip()):
         raise BadInput(_("give a command or a script"), hint="qd run 'uptime' -q type:host", field="command")
-    environment, directory = _environment(work), text_of(work, "directory")
+    environment, directory = environment_of(work), text_of(work, "directory")
     if not script.strip():
         if "arguments" in work or "interpreter" in work:
             raise BadInput(_("arguments and an interpreter are for scripts"), field="arguments")
@@ -60,7 +60,8 @@ def read(work: Mapping[str, Any]) -> Command:
     return Command(_call(work), environment, directory, _script(script))
 
 
-def _environment(work: Mapping[str, Any]) -> dict[str, str]:
+def environment_of(work: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables of the work. Raises BadInput."""
     found = work.get("environment") or {}
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise BadInput(_('"%(name)s" has texts') % {"name": "environment"}, field="environment")
@@ -132,4 +133,4 @@ def end_of(done: Exit, around: Circumstances) -> End:
     return End(HostStatus.FAILED if done.code else HostStatus.OK, done.code, is_cut=done.is_cut)
 
 
-PLUGIN = Runner(gettext_lazy("Command or script"), read, shown, _run)
+PLUGIN = Runner(gettext_lazy("Command or script"), read, shown, _run, code=("command", "script", "interpreter"))

@@ -34,16 +34,17 @@ def start_run(
 
     Raises BadInput, BadQuery, Denied.
     """
-    return _start(actor, runner, work, chosen(actor, query), options or Options(), query=query)
+    return begin(actor, runner, work, chosen(actor, query), options or Options(), query=query)
 
 
-def _start(
+def begin(
     actor: Actor, runner: str, work: Mapping[str, Any], hosts: Sequence[Item], options: Options, **more: Any
 ) -> Run:
+    """Start a run on hosts on which the actor may; `more` are further fields of its record. Part of an action."""
     how = runner_named(runner)
     if how.verb:
         require(actor, how.verb)
-    title = how.shown(how.read(work))
+    title = more.pop("title", "") or how.shown(how.read(work))
     options.check()
     if options.is_check and not how.checks:
         raise BadInput(_("this runner cannot tell what it would do"), field="is_check")
@@ -81,7 +82,10 @@ def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:
     """What the log keeps: the work as it was given, and of the options those that are not as usual."""
     usual = {field.name: field.default for field in fields(Options)}
     chosen_ = {name: value for name, value in asdict(options).items() if value != usual[name]}
-    return {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
+    told = {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
+    if run.template:
+        told |= {"template": run.template, "template_version": run.template_version, "answers": run.answers}
+    return told
 
 
 @action(_VERB)
@@ -135,7 +139,8 @@ def retry_run(actor: Actor, run_id: int, *, reason: str = "") -> Run:
     if not hosts:
         raise Conflict(_("there is nothing to retry"), hint=_("every host is done"))
     require(actor, _VERB, hosts)
-    return _start(actor, run.runner, run.work, hosts, options_of(run, reason), query=run.query, retry_of=run)
+    more = {name: getattr(run, name) for name in ("query", "title", "template", "template_version", "answers")}
+    return begin(actor, run.runner, run.work, hosts, options_of(run, reason), retry_of=run, **more)
 
 
 def options_of(run: Run, reason: str = "") -> Options:

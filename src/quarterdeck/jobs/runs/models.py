@@ -53,7 +53,7 @@ class Run(models.Model):
 
     `work` is what its runner reads; it holds no secrets. `batches` lists the sizes of the batches that come one after
     the other, `batch` is the number of the one that is due, from 0. `max_fail` is "5%" of a batch's hosts or a number
-    of them, "" for no limit.
+    of them, "" for no limit. One of a template has its name and version, and what was answered to its questions.
     """
 
     runner = models.CharField(max_length=40)
@@ -74,6 +74,9 @@ class Run(models.Model):
     reason = models.CharField(max_length=500, blank=True)
     language = models.CharField(max_length=12, blank=True)
     note = models.CharField(max_length=500, blank=True)
+    template = models.CharField(max_length=60, blank=True)
+    template_version = models.PositiveIntegerField(null=True)
+    answers = models.JSONField(default=dict)
 
     state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
     actor = models.CharField(max_length=150)
@@ -88,6 +91,7 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["state", "-id"], name="run_state"),
             models.Index(fields=["runner", "-id"], name="run_runner"),
+            models.Index(fields=["template", "-id"], name="run_template", condition=~models.Q(template="")),
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,9 @@ from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState, Sha
 VERB = "jobs.view"
 
 
-def runs(actor: Actor, *, states: Sequence[str] = (), runner: str = "", text: str = "") -> QuerySet[Run]:
+def runs(
+    actor: Actor, *, states: Sequence[str] = (), runner: str = "", text: str = "", template: str = ""
+) -> QuerySet[Run]:
     """Return runs, newest first. Raises Denied, BadInput."""
     require(actor, VERB)
     _check_states(states)
@@ -31,6 +33,8 @@ def runs(actor: Actor, *, states: Sequence[str] = (), runner: str = "", text: st
         found = found.filter(state__in=states)
     if runner:
         found = found.filter(runner=runner)
+    if template:
+        found = found.filter(template=template)
     return found.filter(title__icontains=text) if text else found
 
 

@@ -16,6 +16,7 @@ from quarterdeck.core.streams import server_sent
 from quarterdeck.jobs.runs import output, queries
 from quarterdeck.jobs.runs.following import News, follow
 from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
+from quarterdeck.jobs.templates.rendering import text_of
 from quarterdeck.web.formatting import visible
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.runs.tallies import Tally
@@ -34,6 +35,7 @@ def context_of(request: PageRequest, run: Run) -> dict[str, Any]:
     ended_at = run.ended_at or now()
     return {
         "run": run,
+        "answers": {name: text_of(value, ", ") for name, value in run.answers.items()},
         "tally": Tally(counts),
         "seconds": (ended_at - run.started_at).total_seconds() if run.started_at else None,
         **_groups(request, run),
