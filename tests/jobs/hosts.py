@@ -20,7 +20,8 @@ HOSTS = 12
 @pytest.fixture(scope="session")
 def lab_host() -> Iterator[SshHost]:
     """One sshd that listens on as many addresses as there are hosts."""
-    with ssh_host(*(f"ListenAddress 127.0.2.{number}" for number in range(1, HOSTS + 1))) as running:
+    addresses = (f"ListenAddress 127.0.2.{number}" for number in range(1, HOSTS + 1))
+    with ssh_host("Subsystem sftp internal-sftp", *addresses) as running:
         yield running
 
 

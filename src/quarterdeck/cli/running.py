@@ -19,6 +19,7 @@ from quarterdeck.core.errors import BadInput, Unavailable
 COLUMNS = ("name", "status", "exit_code", "seconds", "error")
 EXIT_FAILED, EXIT_UNREACHABLE, EXIT_ENDED = 2, 3, 4
 _COLOURS = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red", "lost": "magenta"}
+After = Callable[[Mapping[str, Any]], None]
 _ROWS = ("item", "name", "status", "exit_code", "stdout", "stderr", "seconds", "error", "values")
 
 
@@ -101,16 +102,18 @@ def _seconds(text: str) -> float:
         raise BadInput(f'"{text}" is no time', hint="--timeout 30s") from None
 
 
-def work_off(client: Client, runner: str, work: Mapping[str, Any], ways: Ways, output: Format) -> None:
-    """Start a run and watch it to its end. Ends the command with the run's exit code."""
+def work_off(
+    client: Client, runner: str, work: Mapping[str, Any], ways: Ways, output: Format, after: After | None = None
+) -> None:
+    """Start a run and watch it to its end, do what comes `after`. Ends the command with the run's exit code."""
     run = client.send("POST", "/runs", {"runner": runner, "work": dict(work), **ways.body()})
     if ways.detach:
         write_rows([run], output, ("id", "state", "title"))
         return
-    watch(client, run, output)
+    watch(client, run, output, after)
 
 
-def watch(client: Client, run: Mapping[str, Any], output: Format) -> None:
+def watch(client: Client, run: Mapping[str, Any], output: Format, after: After | None = None) -> None:
     """Follow a run to its end, print what its hosts did, and end the command with the run's exit code."""
     if output is Format.TABLE:
         note(f"run {run['id']}: {safe(run['title'])}")
@@ -118,6 +121,8 @@ def watch(client: Client, run: Mapping[str, Any], output: Format) -> None:
     else:
         run = _awaited(client, run)
         _print(client, run, output)
+    if after is not None:
+        after(run)
     raise typer.Exit(exit_code(run))
 
 

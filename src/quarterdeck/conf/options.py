@@ -287,6 +287,16 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("errors_retention_days", 90, "How long events of errors are kept.", _whole(1, 3650), "days"),
     Option("runs_retention_days", 400, "How long the output of runs is kept.", _whole(1, 36500), "days"),
+    Option(
+        "run_files_max_mb", 4096, "How much the files of runs, pushed and pulled, may take.", _whole(1, 1 << 20), "MB"
+    ),
+    Option(
+        "run_files_retention_days",
+        30,
+        "How long a pushed or pulled file is kept after its last use.",
+        _whole(1, 3650),
+        "days",
+    ),
     Option("artifacts_upload_max_mb", 128, "Largest upload of source maps, as it is sent.", _whole(1, 4096), "MB"),
     Option("artifacts_max_mb", 2048, "How much all source maps may take, compressed.", _whole(1, 1 << 20), "MB"),
     Option(

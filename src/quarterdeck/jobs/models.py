@@ -1,8 +1,11 @@
 """Every table of jobs, where Django looks for them."""
 
 from quarterdeck.jobs.facts.models import InstalledPackages
+from quarterdeck.jobs.files.models import FilePart, StoredFile
 from quarterdeck.jobs.host_keys.models import HostKey
 from quarterdeck.jobs.runs.models import Run, RunHost, Shard
 from quarterdeck.jobs.templates.models import Template
 
-__all__ = ["HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "Template"]
+__all__ = [
+    "FilePart", "HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "StoredFile", "Template",
+]  # fmt: skip

@@ -7,10 +7,15 @@ from celery import shared_task
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.inventory.models import Item
 from quarterdeck.jobs.facts.actions import refresh_facts as refresh
+from quarterdeck.jobs.files import keeping
 from quarterdeck.jobs.host_keys import alarming
 from quarterdeck.jobs.runs import claiming, working
 
-SCHEDULES = {"jobs.watch_host_keys": ("jobs.watch_host_keys", 60), "jobs.sweep": ("jobs.sweep", 5)}
+SCHEDULES = {
+    "jobs.watch_host_keys": ("jobs.watch_host_keys", 60),
+    "jobs.sweep": ("jobs.sweep", 5),
+    "jobs.forget_files": ("jobs.forget_files", 3600),
+}
 
 
 @shared_task(name="jobs.watch_host_keys", ignore_result=True)  # type: ignore[untyped-decorator]
@@ -32,6 +37,12 @@ def sweep() -> None:
     claiming.sweep()
     for shard in claiming.not_searchable():
         working.make_searchable(shard)
+
+
+@shared_task(name="jobs.forget_files", ignore_result=True)  # type: ignore[untyped-decorator]
+def forget_files() -> None:
+    """Remove files that no run needs any more. See `files.keeping.forget`."""
+    keeping.forget()
 
 
 @shared_task(name="jobs.refresh_facts", ignore_result=True)  # type: ignore[untyped-decorator]

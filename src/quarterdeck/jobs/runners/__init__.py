@@ -6,9 +6,11 @@ common to all (permission, credentials, batches, time, records, output) is done 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -27,13 +29,27 @@ FAMILY = "quarterdeck.jobs.runners"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host of a run. `variables` are the item's name and attributes, without secrets, for templates."""
+    """One host of a run. `variables` are the item's fields and attributes, without secrets, for templates."""
 
     id: int
     name: str
     target: Target
     become: Become | None
     variables: Mapping[str, Any]
+
+
+class Files(Protocol):
+    """The files of runs, for those who work on a shard's hosts. `directory()` is theirs, and goes with the shard."""
+
+    def directory(self) -> Path: ...
+
+    async def fetch(self, sha256: str) -> Path:
+        """Return a stored file on this disk; not to be written to. Raises NotFound."""
+
+    async def keep(self, path: Path, sha256: str, size_bytes: int) -> int:
+        """Store a file of this disk; return its id. Raises BadInput when there is no room."""
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +60,7 @@ class Circumstances:
     host_keys: HostKeys
     patience: Patience
     max_bytes: int
+    files: Files
     is_check: bool = False
 
 
@@ -72,7 +89,8 @@ class Runner:
     `run` yields output and one End; it raises RemoteError and BadInput. One that `checks` can tell what it would do.
     With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
     `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
-    into them, but into the work's `environment`.
+    into them, but into the work's `environment`. What it `needs` are the checksums of stored files. With `opened`,
+    `run` gets what that yields in the place of the work: made once for the hosts of a shard.
     """
 
     title: str | Promise
@@ -83,6 +101,8 @@ class Runner:
     verb: str = ""
     signs_in: bool = True
     code: tuple[str, ...] = ()
+    needs: Callable[[Any], Collection[str]] | None = None
+    opened: Callable[[Any, Sequence[Host], Circumstances], AbstractAsyncContextManager[Any]] | None = None
 
 
 def runners() -> dict[str, Runner]:
@@ -115,6 +135,14 @@ def texts_of(work: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise BadInput(_('"%(name)s" is a list of texts') % {"name": name}, field=name)
     return tuple(value)
+
+
+def flag_of(work: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """Return a yes or no of the work. Raises BadInput when it is none."""
+    value = work.get(name, default)
+    if not isinstance(value, bool):
+        raise BadInput(_('"%(name)s" is true or false') % {"name": name}, field=name)
+    return value
 
 
 def refuse_unknown(work: Mapping[str, Any], *known: str) -> None:

@@ -15,6 +15,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict
 from quarterdeck.inventory.models import Item
+from quarterdeck.jobs.files.actions import hold
 from quarterdeck.jobs.runners import runner_named
 from quarterdeck.jobs.runs.claiming import advance, announce
 from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
@@ -44,7 +45,10 @@ def begin(
     how = runner_named(runner)
     if how.verb:
         require(actor, how.verb)
-    title = more.pop("title", "") or how.shown(how.read(work))
+    read = how.read(work)
+    title = more.pop("title", "") or how.shown(read)
+    if how.needs is not None:
+        hold(how.needs(read))
     options.check()
     if options.is_check and not how.checks:
         raise BadInput(_("this runner cannot tell what it would do"), field="is_check")

@@ -14,6 +14,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import OpsError
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.queries.items import HIDDEN
+from quarterdeck.jobs.files.using import WorkFiles
 from quarterdeck.jobs.host_keys.using import known
 from quarterdeck.jobs.reaching import become_of, target_of
 from quarterdeck.jobs.runners import Circumstances, End, Host, Runner, runner_named
@@ -25,6 +26,7 @@ from quarterdeck.remote.running import MAX_OUTPUT_BYTES
 from quarterdeck.remote.target import Patience
 
 VERB = "jobs.run"
+_COLUMNS = ("env", "provider", "account", "region", "primary_ip", "owner", "labels")
 
 
 @dataclass(slots=True)
@@ -67,10 +69,11 @@ def _keys(found: Prepared, run: Run, items: Sequence[Item]) -> dict[int, Keys]:
 
 
 def around(run: Run, found: Prepared) -> Circumstances:
-    """Return what the hosts share; `keep` stores the host keys that were shown, afterwards."""
+    """Return what the hosts share; `keep` stores the host keys that were shown, afterwards, and `files` are closed."""
     host_keys = known([host.target for host in found.hosts], accepts_new=run.accepts_new_host_keys)
     patience = Patience(run=run.host_timeout_seconds)
-    return Circumstances(loop.pool(), host_keys, patience, MAX_OUTPUT_BYTES, is_check=run.is_check)
+    files = WorkFiles(run.actor)
+    return Circumstances(loop.pool(), host_keys, patience, MAX_OUTPUT_BYTES, files, is_check=run.is_check)
 
 
 def _allowed(found: Prepared, hosts: Sequence[RunHost]) -> list[RunHost]:
@@ -92,7 +95,8 @@ def _add(found: Prepared, run: Run, host: RunHost, keys: Keys) -> None:
         found.refused[host.pk] = refusal(error)
         return
     become = become_of(keys, is_asked=run.becomes)
-    variables = {"name": host.name, **item.attributes}
+    columns = {column: getattr(item, column) for column in _COLUMNS}
+    variables = {**columns, **item.attributes, "name": host.name}
     found.hosts.append(Host(host.pk, host.name, target, become, variables))
     found.places[(target.address, target.port)] = item.pk
     for opened in (keys.sign_in, keys.become):

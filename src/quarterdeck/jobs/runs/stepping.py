@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
+from typing import Any
 
 from quarterdeck.core.errors import OpsError
 from quarterdeck.jobs.runners import Circumstances, End, Host
@@ -32,6 +33,8 @@ class Steps:
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_halted = False
         self._why = ""
+        self._work: Any = prepared.work
+        self._refusal: OpsError | None = None
 
     def halt(self, why: str = "") -> None:
         """End what runs, on the hosts too, and begin nothing more."""
@@ -47,17 +50,32 @@ class Steps:
     async def work(self) -> None:
         """Work on all hosts; return when each has ended or will not begin."""
         try:
-            waiting = list(self._prepared.hosts)
-            while waiting and not self._is_halted:
-                some = waiting[: self._at_once - len(self._tasks)]
-                del waiting[: len(some)]
-                if not await self._begin(some):
-                    break
-                await self._room()
-            while self._tasks:
-                await asyncio.wait(self._tasks)
+            async with AsyncExitStack() as opened:
+                await self._open(opened)
+                await self._work_on(list(self._prepared.hosts))
         finally:
             self._journal.close()
+
+    async def _open(self, opened: AsyncExitStack) -> None:
+        """Make what the hosts share. When that fails, it is how each of them ends."""
+        runner = self._prepared.runner
+        if runner.opened is None:
+            return
+        try:
+            shared = runner.opened(self._prepared.work, self._prepared.hosts, self._around)
+            self._work = await opened.enter_async_context(shared)
+        except OpsError as error:
+            self._refusal = error
+
+    async def _work_on(self, waiting: list[Host]) -> None:
+        while waiting and not self._is_halted:
+            some = waiting[: self._at_once - len(self._tasks)]
+            del waiting[: len(some)]
+            if not await self._begin(some):
+                break
+            await self._room()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _begin(self, hosts: Sequence[Host]) -> bool:
         if not await self._journal.begin([host.id for host in hosts]):
@@ -95,9 +113,10 @@ class Steps:
 
     async def _end(self, host: Host) -> End:
         """Return how the host's part ended, whatever happens."""
-        prepared = self._prepared
+        if self._refusal is not None:
+            return _failure(self._refusal)
         try:
-            async with aclosing(prepared.runner.run(host, prepared.work, self._around)) as parts:
+            async with aclosing(self._prepared.runner.run(host, self._work, self._around)) as parts:
                 async for part in parts:
                     if isinstance(part, Chunk):
                         await self._journal.output(host.id, part)

@@ -129,6 +129,7 @@ class _Work:
             try:
                 self._work(prepared, shared)
             finally:
+                shared.files.close()
                 keep(prepared.actor, shared.host_keys, prepared.places)
 
     def _prepare(self, waiting: Sequence[RunHost]) -> Prepared | None:

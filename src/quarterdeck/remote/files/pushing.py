@@ -55,7 +55,10 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """`changes` are of "content", "mode", "owner", "group"; empty when all was as asked. In a dry run: would be."""
+    """`changes` are of "content", "mode", "owner", "group"; empty when all was as asked. In a dry run: would be.
+
+    `sha256_before` is "" where there was no file, or its size alone told it apart.
+    """
 
     path: str
     size_bytes: int
@@ -63,6 +66,7 @@ class Pushed:
     changes: tuple[str, ...] = ()
     backup: str = ""
     diff: str = ""
+    sha256_before: str = ""
 
     @property
     def is_changed(self) -> bool:
@@ -103,7 +107,7 @@ async def push(
             await _place(connection, work, path, mode, changes, backup, patience, progress)
     elif progress is not None:
         progress(work.content.size_bytes, work.content.size_bytes)
-    return Pushed(path, work.content.size_bytes, work.content.sha256, changes, backup, diff)
+    return Pushed(path, work.content.size_bytes, work.content.sha256, changes, backup, diff, state.sha256)
 
 
 def _path(work: Push) -> str:
@@ -141,7 +145,7 @@ async def _state(
     size = work.content.size_bytes
     async with sftp(connection, patience) as client:
         state = await over_sftp(client, path, size, reads_text=reads_text)
-    if state.kind != "file" or state.sha256 or state.size_bytes != size:
+    if state.kind != "file" or state.sha256 or not state.is_readable or state.size_bytes != size:
         return state
     # Never a command beside an open SFTP session: a connection has few.
     digest = await digest_by_command(connection, path, patience) if path.startswith("/") else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import asyncssh
 from django.utils.translation import gettext as _
@@ -24,7 +24,7 @@ SMALL_BYTES = 1 << 20
 @dataclass(frozen=True, slots=True)
 class State:
     """`kind` is "", "file", "directory", "link" or "other". `text` is the content when it is small and was asked for;
-    `sha256` is "" where it is not known."""
+    `sha256` is "" where it is not known. One that is not `is_readable` may still be replaced."""
 
     kind: str = ""
     size_bytes: int = 0
@@ -35,10 +35,11 @@ class State:
     group: str = ""
     sha256: str = ""
     text: bytes | None = field(default=None, repr=False)
+    is_readable: bool = True
 
 
 async def over_sftp(client: asyncssh.SFTPClient, path: str, size_bytes: int, *, reads_text: bool) -> State:
-    """Return what is there. It is hashed when it is small and has the size of what comes."""
+    """Return what is there. It is hashed when it is very small, or small and of the size of what comes."""
     with told(path):
         try:
             found = await client.lstat(path)
@@ -48,12 +49,14 @@ async def over_sftp(client: asyncssh.SFTPClient, path: str, size_bytes: int, *, 
     state = State(kind_of(found), found.size or 0, stat.S_IMODE(mode), found.uid or 0, found.gid or 0)
     if state.kind != "file":
         return state
-    text, digest = None, ""
-    is_equal_size = state.size_bytes == size_bytes
-    if (is_equal_size and size_bytes <= SMALL_BYTES) or (reads_text and state.size_bytes <= MAX_DIFF_BYTES):
+    text, is_readable = None, True
+    if state.size_bytes <= MAX_DIFF_BYTES or (state.size_bytes == size_bytes <= SMALL_BYTES):
         text = await _small(client, path)
-        digest = hashlib.sha256(text).hexdigest()
-    return State(state.kind, state.size_bytes, state.mode, state.uid, state.gid, sha256=digest, text=text)
+        is_readable = text is not None
+    digest = "" if text is None else hashlib.sha256(text).hexdigest()
+    if not reads_text or state.size_bytes > MAX_DIFF_BYTES:
+        text = None
+    return replace(state, sha256=digest, text=text, is_readable=is_readable)
 
 
 def kind_of(found: asyncssh.SFTPAttrs) -> str:
@@ -64,13 +67,13 @@ def kind_of(found: asyncssh.SFTPAttrs) -> str:
     return "link" if found.type == asyncssh.FILEXFER_TYPE_SYMLINK else "other"
 
 
-async def _small(client: asyncssh.SFTPClient, path: str) -> bytes:
-    """Read a small file; one that cannot be read may still be replaced."""
+async def _small(client: asyncssh.SFTPClient, path: str) -> bytes | None:
+    """Read a small file; None for one that cannot be read."""
     try:
         async with client.open(path, "rb") as file:
             return await read(file, 0, SMALL_BYTES)
     except asyncssh.SFTPPermissionDenied:
-        return b""
+        return None
 
 
 async def digest_over_sftp(client: asyncssh.SFTPClient, path: str) -> str:

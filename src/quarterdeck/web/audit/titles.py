@@ -108,6 +108,8 @@ TITLES: dict[str, str | Promise] = {
     "jobs.accept_host_key": _("Accepted a host key at first contact"),
     "jobs.add_hosts": _("Added hosts"),
     "jobs.approve_host_key": _("Approved a host key"),
+    "jobs.file.download": _("Downloaded files of a run"),
+    "jobs.file.upload": _("Uploaded a file for hosts"),
     "jobs.forget_host_key": _("Forgot a host key"),
     "jobs.host_key_changed": _("Met a changed host key"),
     "jobs.host_keys": _("Decided on host keys"),
