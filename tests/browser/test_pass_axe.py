@@ -26,6 +26,7 @@ PAGES = [
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
     "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
     "/templates", "/templates/new",
+    "/guards", "/guards/new", "/guards/1",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
@@ -64,9 +65,10 @@ NO_PAGES = {
     "dashboard_settings", "dashboard_versions",
     "log_completions", "log_context", "log_export", "log_facets", "log_histogram", "log_line", "log_statistics",
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
-    "credentials_rotate", "host_keys_decide", "hosts_preview", "item_facts", "item_packages",
-    "run", "run_act", "run_chosen_hosts", "run_difference", "run_host", "run_host_download", "run_live", "run_part",
     "template", "template_delete", "template_edit", "template_export", "template_take",
+    "credentials_rotate", "guard", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
+    "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_host",
+    "run_host_download", "run_live", "run_part",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [

@@ -25,6 +25,7 @@ ROLES = (
             "jobs.view",
             "jobs.run",
             "jobs.templates",
+            "jobs.approve",
             "jobs.host_keys",
             "access.tokens",
         ],

@@ -187,6 +187,9 @@ def _streamed(client: Client, run: Mapping[str, Any]) -> Mapping[str, Any]:
 def _tell_pause(run: Mapping[str, Any]) -> None:
     if run["state"] == "paused":
         note(f"run {run['id']} is paused; `qd runs resume {run['id']}` goes on")
+    elif run["state"] == "approval":
+        rules = ", ".join(f'"{one["rule"]}"' for one in run["asked"] if one["asks"] == "approval")
+        note(f"run {run['id']} waits: {rules} asks for a second person: `qd runs approve {run['id']}`")
 
 
 def _print_output(event: Mapping[str, Any]) -> None:

@@ -124,7 +124,22 @@ def retry(
             watch(client, again, output)
 
 
-def _do(what: str, run: int, output: Format) -> None:
+Decision = Annotated[str, typer.Option("--decision", help="What you say to it, for the audit log.")]
+
+
+@app.command()
+def approve(run: RunArgument, decision: Decision = "", output: OutputOption = Format.TABLE) -> None:
+    """Let a run begin that waits for a second person. Example: qd runs approve 17 --decision 'agreed in the change'"""
+    _do("approve", run, output, {"decision": decision})
+
+
+@app.command()
+def refuse(run: RunArgument, decision: Decision = "", output: OutputOption = Format.TABLE) -> None:
+    """End a run that waits for a second person: it begins nowhere."""
+    _do("refuse", run, output, {"decision": decision})
+
+
+def _do(what: str, run: int, output: Format, body: dict[str, str] | None = None) -> None:
     with Client() as client:
-        found = client.send("POST", f"/runs/{run}/{what}")
+        found = client.send("POST", f"/runs/{run}/{what}", body)
         write_rows([found], output, _COLUMNS)

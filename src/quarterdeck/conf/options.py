@@ -255,6 +255,13 @@ OPTIONS: tuple[Option, ...] = (
         _whole(5, 3600),
         "seconds",
     ),
+    Option(
+        "approval_hours",
+        24,
+        "How long a run waits for the second person that a guard rule asks for; it is refused then.",
+        _whole(1, 24 * 90),
+        "hours",
+    ),
     Option("worker_concurrency", 2, "Tasks that one worker runs at the same time.", _whole(1, 1024), "processes"),
     Option(
         "engine_memory_mb",

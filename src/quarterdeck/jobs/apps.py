@@ -15,4 +15,6 @@ class JobsConfig(AppConfig):
         register("jobs.run", _("Run commands on hosts"))
         register("jobs.run_local", _("Run commands on the workers themselves"), scoped=False)
         register("jobs.templates", _("Change job templates"), scoped=False)
+        register("jobs.approve", _("Approve and refuse runs that wait for a second person"))
+        register("jobs.guards", _("Edit the guard rules of runs"), scoped=False)
         register("jobs.host_keys", _("Approve, refuse and import the host keys of SSH servers"))

@@ -2,10 +2,11 @@
 
 from quarterdeck.jobs.facts.models import InstalledPackages
 from quarterdeck.jobs.files.models import FilePart, StoredFile
+from quarterdeck.jobs.guards.models import GuardRule
 from quarterdeck.jobs.host_keys.models import HostKey
 from quarterdeck.jobs.runs.models import Run, RunHost, Shard
 from quarterdeck.jobs.templates.models import Template
 
 __all__ = [
-    "FilePart", "HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "StoredFile", "Template",
+    "FilePart", "GuardRule", "HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "StoredFile", "Template",
 ]  # fmt: skip

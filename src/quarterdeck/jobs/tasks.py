@@ -9,7 +9,7 @@ from quarterdeck.inventory.models import Item
 from quarterdeck.jobs.facts.actions import refresh_facts as refresh
 from quarterdeck.jobs.files import keeping
 from quarterdeck.jobs.host_keys import alarming
-from quarterdeck.jobs.runs import claiming, working
+from quarterdeck.jobs.runs import approving, claiming, working
 
 SCHEDULES = {
     "jobs.watch_host_keys": ("jobs.watch_host_keys", 60),
@@ -35,6 +35,7 @@ def work_shard(shard_id: int) -> None:
 def sweep() -> None:
     """Let go on what dead workers and lost messages left. See `runs.claiming.sweep`."""
     claiming.sweep()
+    approving.refuse_old()
     for shard in claiming.not_searchable():
         working.make_searchable(shard)
 

@@ -95,6 +95,14 @@ NAVIGATION: tuple[NavEntry, ...] = (
     NavEntry(
         _ADMIN, _("Host keys"), "web:host_keys", "shield-lock", "jobs.host_keys", "ssh fingerprints known_hosts approve"
     ),
+    NavEntry(
+        _ADMIN,
+        _("Guard rules"),
+        "web:guards",
+        "shield-check",
+        "jobs.view",
+        "approval dangerous commands windows freeze",
+    ),
     NavEntry(_ADMIN, _("Settings"), "web:settings", "settings", "settings.view", "system status sources sync"),
 )
 

@@ -25,6 +25,7 @@ PAGES = (
     "hosts",
     "runs",
     "job_templates",
+    "guards",
     "settings",
     "accounts",
 )

@@ -16,7 +16,7 @@ from quarterdeck.api.description import file_answer
 from quarterdeck.api.paging import After, Limit, by_id, page
 from quarterdeck.api.shapes import Body, Id, Json, Line, QueryText, Reason, moment
 from quarterdeck.core.streams import server_sent
-from quarterdeck.jobs.runs import actions, output, queries
+from quarterdeck.jobs.runs import actions, approving, output, queries
 from quarterdeck.jobs.runs.following import News, follow
 from quarterdeck.jobs.runs.models import Run, RunHost
 from quarterdeck.jobs.runs.planning import MAX_AT_ONCE, Options
@@ -32,7 +32,9 @@ class RunRow(TypedDict):
     """A run. `counts` is how many hosts have which status; `batch` is the one that is due, from 0.
 
     One of a template has its name and version in `template` and `template_version`, and what was answered in `answers`.
-    `state` is queued, running, paused, cancelling, stopping, succeeded, failed, stopped or cancelled.
+    `state` is approval, queued, running, paused, cancelling, stopping, succeeded, failed, stopped, cancelled or
+    refused. `asked` lists the guard rules that it met: `[{"rule", "description", "asks", "why"}]`; where a second
+    person was asked for, `decided_by` is that person and `decision` what was said.
     """
 
     id: int
@@ -48,6 +50,10 @@ class RunRow(TypedDict):
     options: dict[str, Any]
     reason: str
     actor: str
+    asked: list[dict[str, str]]
+    decided_by: str
+    decided_at: str | None
+    decision: str
     retry_of: int | None
     template: str
     template_version: int | None
@@ -79,6 +85,10 @@ class NewRun(Body):
     is_repeatable: bool = False
     is_check: bool = False
     reason: Reason = ""
+
+
+class Decision(Body):
+    decision: Reason = ""
 
 
 class Again(Body):
@@ -167,6 +177,10 @@ def row_of(run: Run, counts: Mapping[str, int]) -> RunRow:
         "options": _options(run),
         "reason": run.reason,
         "actor": run.actor,
+        "asked": run.asked,
+        "decided_by": run.decided_by,
+        "decided_at": moment(run.decided_at),
+        "decision": run.decision,
         "retry_of": run.retry_of_id,
         "template": run.template,
         "template_version": run.template_version,
@@ -346,6 +360,18 @@ def pause(request: HttpRequest, run_id: Id) -> RunRow:
 def resume(request: HttpRequest, run_id: Id) -> RunRow:
     """Go on with a run that was paused."""
     return one_row(actions.resume_run(identify(request), run_id))
+
+
+@router.post("/runs/{int:run_id}/approve", response=RunRow)
+def approve(request: HttpRequest, run_id: Id, body: Decision) -> RunRow:
+    """Let a run begin that waits for a second person, who is not the one who started it."""
+    return one_row(approving.approve_run(identify(request), run_id, decision=body.decision))
+
+
+@router.post("/runs/{int:run_id}/refuse", response=RunRow)
+def refuse(request: HttpRequest, run_id: Id, body: Decision) -> RunRow:
+    """End a run that waits for a second person: it begins nowhere."""
+    return one_row(approving.refuse_run(identify(request), run_id, decision=body.decision))
 
 
 @router.post("/runs/{int:run_id}/retry", response={202: RunRow})

@@ -83,6 +83,18 @@ Parts = AsyncGenerator[Chunk | End, None]
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """What a host is made to run, for guard rules: a text for a shell, or for the interpreter that is named."""
+
+    text: str
+    interpreter: str = ""
+
+    @property
+    def is_shell(self) -> bool:
+        return not self.interpreter
+
+
+@dataclass(frozen=True, slots=True)
 class Runner:
     """`read` turns a run's stored work into what `run` gets, and raises BadInput; `shown` makes a title of it.
 
@@ -91,6 +103,7 @@ class Runner:
     `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
     into them, but into the work's `environment`. What it `needs` are the checksums of stored files. With `opened`,
     `run` gets what that yields in the place of the work: made once for the hosts of a shard.
+    `programs` returns what guard rules look at, from the stored work; without it, that is the title, as a command.
     """
 
     title: str | Promise
@@ -103,6 +116,7 @@ class Runner:
     code: tuple[str, ...] = ()
     needs: Callable[[Any], Collection[str]] | None = None
     opened: Callable[[Any, Sequence[Host], Circumstances], AbstractAsyncContextManager[Any]] | None = None
+    programs: Callable[[Mapping[str, Any]], Sequence[Program]] | None = None
 
 
 def runners() -> dict[str, Runner]:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quarterdeck.core.errors import BadInput
-from quarterdeck.jobs.runners import Circumstances, Host, Parts, Runner, refuse_unknown, text_of
+from quarterdeck.jobs.runners import Circumstances, Host, Parts, Program, Runner, refuse_unknown, text_of
 from quarterdeck.jobs.runners.ssh import end_of, environment_of
 from quarterdeck.remote import local
 from quarterdeck.remote.metering import Exit
@@ -56,6 +56,10 @@ def shown(work: Work) -> str:
     return work.command.strip().splitlines()[0]
 
 
+def programs(work: Mapping[str, Any]) -> list[Program]:
+    return [Program(text_of(work, "command"))]
+
+
 async def _run(host: Host, work: Work, around: Circumstances) -> Parts:
     """Yield what it prints. Raises BadInput, LocalFailed."""
     told = {
@@ -74,5 +78,5 @@ async def _run(host: Host, work: Work, around: Circumstances) -> Parts:
 
 PLUGIN = Runner(
     gettext_lazy("Command on the worker"), read, shown, _run, verb="jobs.run_local", signs_in=False,
-    code=("command",),
+    code=("command",), programs=programs,
 )  # fmt: skip

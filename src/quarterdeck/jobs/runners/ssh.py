@@ -17,11 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quarterdeck.core.errors import BadInput
+from quarterdeck.jobs.guards.calling import SHELLS
 from quarterdeck.jobs.runners import (
     Circumstances,
     End,
     Host,
     Parts,
+    Program,
     Runner,
     refuse_unknown,
     text_of,
@@ -109,6 +111,20 @@ def shown(command: Command) -> str:
     return lines[0] if lines else text.strip()
 
 
+def programs(work: Mapping[str, Any]) -> list[Program]:
+    """Return the command, or the script with its interpreter, which is a shell unless it says otherwise."""
+    command, script = text_of(work, "command"), text_of(work, "script")
+    if not script.strip():
+        return [Program(command)]
+    first = script.partition("\n")[0]
+    words = shlex.split(text_of(work, "interpreter")) or (first[2:].split() if first.startswith("#!") else [])
+    names = [word.rsplit("/", 1)[-1] for word in words if not word.startswith("-")]
+    name = next((name for name in names if name != "env"), "sh")
+    arguments = shlex.join(texts_of(work, "arguments"))
+    # A script may call its arguments, by "$@".
+    return [Program(f"{script}\n{arguments}" if name in SHELLS else script, "" if name in SHELLS else name)]
+
+
 async def _run(host: Host, command: Command, around: Circumstances) -> Parts:
     """Yield what the host prints. Raises RemoteError, BadInput."""
     async with (
@@ -133,4 +149,6 @@ def end_of(done: Exit, around: Circumstances) -> End:
     return End(HostStatus.FAILED if done.code else HostStatus.OK, done.code, is_cut=done.is_cut)
 
 
-PLUGIN = Runner(gettext_lazy("Command or script"), read, shown, _run, code=("command", "script", "interpreter"))
+PLUGIN = Runner(
+    gettext_lazy("Command or script"), read, shown, _run, code=("command", "script", "interpreter"), programs=programs
+)

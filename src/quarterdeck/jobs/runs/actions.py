@@ -16,6 +16,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict
 from quarterdeck.inventory.models import Item
 from quarterdeck.jobs.files.actions import hold
+from quarterdeck.jobs.guards.deciding import Deed, asked, met_by
 from quarterdeck.jobs.runners import runner_named
 from quarterdeck.jobs.runs.claiming import advance, announce
 from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
@@ -50,6 +51,9 @@ def begin(
     if how.needs is not None:
         hold(how.needs(read))
     options.check()
+    # What only tells what it would do needs no guard.
+    met = [] if options.is_check else met_by(Deed.of(runner, work, hosts, now()))
+    waits = asked(met, options.reason)
     if options.is_check and not how.checks:
         raise BadInput(_("this runner cannot tell what it would do"), field="is_check")
     if options.accepts_new_host_keys:
@@ -58,10 +62,13 @@ def begin(
     run.batches = sizes_of(options.batch, len(hosts))
     run.actor, run.actor_kind, run.actor_id = actor.name[:150], actor.kind.value, actor.id
     run.language = get_language() or ""
+    run.asked = [asdict(one) for one in met]
+    run.state = RunState.APPROVAL if waits else RunState.QUEUED
     run.save()
     lay_out(run, hosts)
     record(actor, "jobs.run.start", run, run.title, after=_audited(run, len(hosts), options), reason=options.reason)
-    announce(run.shards.filter(batch=0))
+    if not waits:
+        announce(run.shards.filter(batch=0))
     return run
 
 
@@ -89,6 +96,8 @@ def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:
     told = {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
     if run.template:
         told |= {"template": run.template, "template_version": run.template_version, "answers": run.answers}
+    if run.asked:
+        told |= {"guards": {one["rule"]: one["asks"] for one in run.asked}}
     return told
 
 
@@ -102,7 +111,7 @@ def cancel_run(actor: Actor, run_id: int) -> Run:
     if run.state == RunState.CANCELLING:
         return run
     _move(actor, run, RunState.CANCELLING, "jobs.run.cancel", RunState.QUEUED, RunState.RUNNING, RunState.PAUSED,
-          RunState.STOPPING)  # fmt: skip
+          RunState.STOPPING, RunState.APPROVAL)  # fmt: skip
     advance(run.pk)
     run.refresh_from_db()
     return run

@@ -85,7 +85,7 @@ def release(shard_id: int, worker: str) -> None:
 def advance(run_id: int) -> None:
     """Do what is due: mark shards that are done, begin the next batch, or end the run. May be called at any time."""
     run = Run.objects.select_for_update().get(pk=run_id)
-    if run.is_ended:
+    if run.is_ended or run.state == RunState.APPROVAL:
         return
     free = list(run.shards.filter(is_done=False, claimed_by=""))
     if run.state in (RunState.CANCELLING, RunState.STOPPING):
@@ -97,6 +97,14 @@ def advance(run_id: int) -> None:
             end_run(run)
     elif not left.filter(batch=run.batch).exists():
         _next_batch(run)
+
+
+def refuse(run: Run) -> None:
+    """End a run that nobody approved: it begins nowhere."""
+    shards = list(run.shards.filter(is_done=False))
+    _skip(run, shards)
+    _mark_done(shards)
+    end_run(run)
 
 
 def _mark_done(shards: Sequence[Shard]) -> None:

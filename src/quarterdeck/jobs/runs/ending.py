@@ -40,6 +40,8 @@ def end_run(run: Run) -> None:
 
 
 def _final_state(run: Run, counts: Counter[str]) -> RunState:
+    if run.state == RunState.APPROVAL:
+        return RunState.REFUSED
     if run.state == RunState.CANCELLING:
         return RunState.CANCELLED
     if run.state == RunState.STOPPING:

@@ -16,6 +16,7 @@ from quarterdeck.inventory.models import Item
 
 
 class RunState(models.TextChoices):
+    APPROVAL = "approval", _("Waiting for approval")
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Running")
     PAUSED = "paused", _("Paused")
@@ -25,11 +26,12 @@ class RunState(models.TextChoices):
     FAILED = "failed", _("Failed")
     STOPPED = "stopped", _("Stopped after failures")
     CANCELLED = "cancelled", _("Cancelled")
+    REFUSED = "refused", _("Refused")
 
 
 # In these workers are at it, or are about to be.
 ACTIVE = (RunState.QUEUED, RunState.RUNNING, RunState.CANCELLING, RunState.STOPPING)
-ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.CANCELLED)
+ENDED = (RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.CANCELLED, RunState.REFUSED)
 
 
 class HostStatus(models.TextChoices):
@@ -54,6 +56,8 @@ class Run(models.Model):
     `work` is what its runner reads; it holds no secrets. `batches` lists the sizes of the batches that come one after
     the other, `batch` is the number of the one that is due, from 0. `max_fail` is "5%" of a batch's hosts or a number
     of them, "" for no limit. One of a template has its name and version, and what was answered to its questions.
+
+    `asked` lists the guard rules that it met, `[{"rule", "description", "asks", "why"}]`; where a second person was asked for, `decision` is what that person said.
     """
 
     runner = models.CharField(max_length=40)
@@ -77,6 +81,10 @@ class Run(models.Model):
     template = models.CharField(max_length=60, blank=True)
     template_version = models.PositiveIntegerField(null=True)
     answers = models.JSONField(default=dict)
+    asked = models.JSONField(default=list)
+    decided_by = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    decision = models.CharField(max_length=500, blank=True)
 
     state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
     actor = models.CharField(max_length=150)

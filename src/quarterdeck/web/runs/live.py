@@ -14,6 +14,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.streams import server_sent
 from quarterdeck.jobs.runs import output, queries
+from quarterdeck.jobs.runs.approving import may_decide
 from quarterdeck.jobs.runs.following import News, follow
 from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
 from quarterdeck.jobs.templates.rendering import text_of
@@ -44,6 +45,7 @@ def context_of(request: PageRequest, run: Run) -> dict[str, Any]:
         "status": status,
         "may_run": may(request.actor, "jobs.run"),
         "can": _can(run, counts),
+        "may_decide": run.state == RunState.APPROVAL and may_decide(request.actor, run),
         "retries": list(run.retries.order_by("pk")),
     }
 
@@ -60,7 +62,8 @@ def _can(run: Run, counts: Any) -> dict[str, bool]:
     """Return what may be done with a run as it stands."""
     again = ("failed", "unreachable", "lost", "cancelled", "skipped")
     return {
-        "cancel": run.state in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING),
+        "cancel": run.state
+        in (RunState.QUEUED, RunState.RUNNING, RunState.PAUSED, RunState.STOPPING, RunState.APPROVAL),
         "pause": run.state in (RunState.QUEUED, RunState.RUNNING),
         "resume": run.state == RunState.PAUSED,
         # The form has what these have; another runner's work, or more of it, would be lost on the way.

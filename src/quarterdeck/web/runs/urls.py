@@ -14,6 +14,7 @@ urlpatterns = [
     path("runs/<int:pk>/part", live.part, name="run_part"),
     path("runs/<int:pk>/live", live.live, name="run_live"),
     path("runs/<int:pk>/act", views.act, name="run_act"),
+    path("runs/<int:pk>/decide", views.decide, name="run_decide"),
     path("runs/<int:pk>/hosts/<int:host>", hosts.host, name="run_host"),
     path("runs/<int:pk>/hosts/<int:host>/download", hosts.download, name="run_host_download"),
     path("runs/<int:pk>/hosts/<int:host>/difference", hosts.difference, name="run_difference"),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from quarterdeck.access.checks import may
 from quarterdeck.access.vault.queries import credentials
 from quarterdeck.core.errors import BadInput, OpsError
-from quarterdeck.jobs.runs import actions, queries
+from quarterdeck.jobs.runs import actions, approving, queries
 from quarterdeck.jobs.runs.models import Run, RunState
 from quarterdeck.jobs.runs.planning import chosen
 from quarterdeck.web.forms import errors_into, form_status, posted
@@ -29,7 +29,7 @@ from quarterdeck.web.runs.tallies import Tally
 _FILTERS = (
     ("", gettext_noop("All")),
     ("running,queued,cancelling,stopping", gettext_noop("Running")),
-    ("paused", gettext_noop("Waiting for a word")),
+    ("paused,approval", gettext_noop("Waiting for a word")),
     ("failed,stopped", gettext_noop("Failed")),
     ("succeeded", gettext_noop("Succeeded")),
 )
@@ -40,6 +40,7 @@ _ACTS = {
     "resume": actions.resume_run,
     "retry": actions.retry_run,
 }
+_DECISIONS = {"approve": approving.approve_run, "refuse": approving.refuse_run}
 
 
 @require_GET
@@ -136,3 +137,14 @@ def act(request: PageRequest, pk: int) -> HttpResponseBase:
     if done.state == RunState.CANCELLING:
         messages.info(request, _("It is being cancelled: what runs on the hosts is ended."))
     return redirect("web:run", done.pk)
+
+
+@require_POST
+@page(approving.VERB)
+def decide(request: PageRequest, pk: int) -> HttpResponseBase:
+    """The second person's word on a run that waits for it."""
+    what = request.POST.get("act", "")
+    if what not in _DECISIONS:
+        raise BadInput(_("There is no such operation."), hint=", ".join(_DECISIONS))
+    _DECISIONS[what](request.actor, pk, decision=request.POST.get("decision", ""))
+    return redirect("web:run", pk)

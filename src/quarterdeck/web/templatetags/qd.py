@@ -94,6 +94,7 @@ _STATE_TONES = {
     "queued": "info",
     "waiting": "info",
     "paused": "warn",
+    "approval": "warn",
     "cancelling": "warn",
     "lost": "warn",
     "unreachable": "bad",

@@ -1,0 +1,1 @@
+"""Guard rules: which runs need a reason, a second person, or are refused."""

@@ -1,0 +1,159 @@
+"""Which programs a shell text calls, and with which words: what guard rules look at.
+
+The text is parsed as Bash (tree-sitter's grammar), not searched: `/sbin/reboot`, `a; reboot`, `r'e'boot` and
+`sudo sh -c "reboot"` all call reboot, and `echo reboot` does not. What is known on the host only (`$CMD`, `$(...)`) is
+told as such, and so is what was not understood. It is a guard against mistakes, no prison: whoever may run commands
+can say each of them in another way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+# A word; None for one that is known on the host only.
+Word = str | None
+_BASH = Language(tree_sitter_bash.language())
+# These call what comes after their own options, and may stand one behind the other.
+_WRAPPERS = frozenset(
+    """sudo doas env nohup time nice ionice chrt timeout xargs setsid exec command builtin chroot stdbuf flock parallel
+    busybox toybox su runuser unshare nsenter systemd-run strace ltrace taskset find fd watch docker podman kubectl
+    ssh""".split()  # noqa: SIM905 - a list of this length is not read
+)
+# These take their words as texts for a shell.
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "mksh", "rbash"})
+_TEXTS = SHELLS | {"eval", "su", "runuser", "watch", "ssh", "script", "trap", "parallel", "flock"}
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\\n])')
+# Of a name these make something that only the host knows.
+_EXPANDED = re.compile(r"[*?]|\[.|\{.*(?:,|\.\.).*\}")
+# Beyond these a text is not understood: nobody writes such a one by hand.
+_DEPTH = 6
+_TEXTS_MAX = 500
+_NODES_MAX = 200_000
+_WORDS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A program and its words. `name` is without its folder; None when it is known on the host only."""
+
+    name: Word
+    words: tuple[Word, ...] = ()
+
+
+NOT_KNOWN = Call(None)
+
+
+def calls_of(text: str) -> tuple[Call, ...]:
+    """Return every call in a shell's text, at any depth, each once. What is not understood is `NOT_KNOWN`."""
+    return tuple(dict.fromkeys(_Reading().of_text(text, 0)))
+
+
+class _Reading:
+    def __init__(self) -> None:
+        self._texts, self._walked = 0, 0
+
+    def of_text(self, text: str, depth: int) -> Iterator[Call]:
+        self._texts += 1
+        if depth > _DEPTH or self._texts > _TEXTS_MAX:
+            yield NOT_KNOWN
+            return
+        root = Parser(_BASH).parse(text.encode(errors="replace")).root_node
+        if root.has_error:
+            yield NOT_KNOWN
+        for node in self._nodes(root):
+            if node.type == "command":
+                yield from self._of_words(_words(node), depth)
+                yield from self._of_redirects(node, node.named_children, depth)
+            elif node.type == "redirected_statement":
+                body = node.child_by_field_name("body")
+                for command in self._nodes(body) if body else ():
+                    if command.type == "command":
+                        yield from self._of_redirects(command, node.named_children, depth)
+        if self._walked > _NODES_MAX:
+            yield NOT_KNOWN
+
+    def _nodes(self, root: Node) -> Iterator[Node]:
+        """Walk without recursion: a text may be deeper than Python's stack."""
+        left = [root]
+        while left and self._walked <= _NODES_MAX:
+            self._walked += 1
+            node = left.pop()
+            yield node
+            left.extend(reversed(node.named_children))
+
+    def _of_words(self, words: Sequence[Word], depth: int) -> Iterator[Call]:
+        name = _base(words[0]) if words else ""
+        yield from self._of_call(Call(name, tuple(words[1:])), depth)
+        if name not in _WRAPPERS:
+            return
+        if len(words) > _WORDS_MAX:
+            yield NOT_KNOWN
+        # Options of wrappers are too many to know which of them take a value: a call may begin at each word.
+        for start, word in enumerate(words[1:_WORDS_MAX], start=1):
+            if word is None or not (word.startswith("-") or _ASSIGNMENT.match(word)):
+                yield from self._of_call(Call(_base(word), tuple(words[start + 1 :])), depth)
+
+    def _of_call(self, call: Call, depth: int) -> Iterator[Call]:
+        yield call
+        if call.name in _TEXTS:
+            for text in call.words:
+                if text and not text.startswith("-"):
+                    yield from self.of_text(text, depth + 1)
+
+    def _of_redirects(self, command: Node, redirects: Iterable[Node], depth: int) -> Iterator[Call]:
+        """A shell that reads its text from a here-document or a here-string."""
+        for redirect in redirects:
+            if redirect.type not in ("heredoc_redirect", "herestring_redirect") or not _is_shell(_words(command)):
+                continue
+            for one in redirect.named_children:
+                if one.type == "heredoc_body":
+                    yield from self.of_text(_text(one), depth + 1)
+                elif redirect.type == "herestring_redirect":
+                    text = _word(one)
+                    yield from self.of_text(text, depth + 1) if text is not None else (NOT_KNOWN,)
+
+
+def _words(command: Node) -> tuple[Word, ...]:
+    found: list[Word] = []
+    for child in command.named_children:
+        if child.type == "command_name":
+            found.append(_word(child.named_children[0]) if child.named_children else None)
+        elif child.type not in ("variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"):
+            found.append(_word(child))
+    return tuple(found)
+
+
+def _word(node: Node) -> Word:
+    """Return what the shell makes of a word, quotes and backslashes taken away."""
+    match node.type:
+        case "word" | "number" | "test_operator" | "regex" | "extglob_pattern":
+            return _ESCAPED.sub(r"\1", _text(node))
+        case "raw_string":
+            return _text(node)[1:-1]
+        case "string" if all(child.type == "string_content" for child in node.named_children):
+            return _ESCAPED_IN_QUOTES.sub(r"\1", _text(node)[1:-1])
+        case "concatenation":
+            parts = [_word(child) for child in node.named_children]
+            return None if None in parts else "".join(part for part in parts if part)
+        case _:
+            return None
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode(errors="replace")
+
+
+def _base(word: Word) -> Word:
+    """Return a program's name without its folder."""
+    return None if word is None or _EXPANDED.search(word) else word.rsplit("/", 1)[-1]
+
+
+def _is_shell(words: Iterable[Word]) -> bool:
+    return any(word is not None and word.rsplit("/", 1)[-1] in SHELLS for word in words)
