@@ -105,7 +105,7 @@ def _where(rule: GuardRule, hosts: Sequence[Item]) -> str | None:
     """Return which of the hosts the rule protects, in words; "" for a rule about any, None when it protects none."""
     if not rule.query.strip():
         return ""
-    names = []
+    names: list[str] = []
     for start in range(0, len(hosts), _CHUNK):
         part = [host.pk for host in hosts[start : start + _CHUNK]]
         try:

@@ -17,6 +17,7 @@ from quarterdeck.access.checks import may
 from quarterdeck.core.errors import OpsError
 from quarterdeck.jobs.guards import actions, queries
 from quarterdeck.jobs.guards.models import Applies, Ask
+from quarterdeck.jobs.guards.patterns import patterns_of
 from quarterdeck.jobs.runners import runners
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
@@ -83,8 +84,9 @@ class GuardForm(forms.Form):
 @require_GET
 @page("jobs.view")
 def guards(request: PageRequest) -> HttpResponse:
-    rows = list(queries.rules(request.actor))
-    return render(request, "web/guards/list.html", {"rules": rows, "may_edit": may(request.actor, actions.VERB)})
+    rows = [(rule, patterns_of(rule.commands)) for rule in queries.rules(request.actor)]
+    context = {"rows": rows, "may_edit": may(request.actor, actions.VERB)}
+    return render(request, "web/guards/list.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
