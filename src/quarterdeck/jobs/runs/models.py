@@ -57,7 +57,8 @@ class Run(models.Model):
     the other, `batch` is the number of the one that is due, from 0. `max_fail` is "5%" of a batch's hosts or a number
     of them, "" for no limit. One of a template has its name and version, and what was answered to its questions.
 
-    `asked` lists the guard rules that it met, `[{"rule", "description", "asks", "why"}]`; where a second person was asked for, `decision` is what that person said.
+    `asked` lists the guard rules that it met, `[{"rule", "description", "asks", "why"}]`; where a second person was
+    asked for, `decision` is what that person said.
     """
 
     runner = models.CharField(max_length=40)
