@@ -85,6 +85,37 @@ def test_words_come_as_the_program_gets_them() -> None:
     )  # fmt: skip
 
 
+KNOWN = {"service": "nginx", "dir": "/srv/x", "two": "a b", "none": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('stop "$service"', ("nginx",)),
+        ("stop $service ${dir}", ("nginx", "/srv/x")),
+        ('stop "${service} $dir/y"', ("nginx /srv/x/y",)),
+        ('stop "a\\$service"', ("a$service",)),
+        ('stop "$two" "$none"', ("a b", "")),
+        # Without quotes the shell parts them, or leaves them out.
+        ("stop $two", (None,)),
+        ("stop $none", (None,)),
+        ("stop '$service'", ("$service",)),
+        ("stop ${service:-x} ${service%n} $other", (None, None, None)),
+    ],
+)
+def test_variables_that_are_given_are_known(text: str, expected: tuple[str | None, ...]) -> None:
+    assert calls_of(text, KNOWN) == (Call("stop", expected),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["service=x; stop $service", "read service; stop $service", "for service in a b; do stop $service; done",
+     "stop $service; export service=y", "unset service; stop $service"],
+)  # fmt: skip
+def test_variables_that_the_text_sets_are_not(text: str) -> None:
+    assert Call("stop", (None,)) in calls_of(text, KNOWN)
+
+
 @pytest.mark.parametrize(
     "text",
     [

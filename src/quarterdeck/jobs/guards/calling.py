@@ -9,14 +9,16 @@ can say each of them in another way.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 # A word; None for one that is known on the host only.
 Word = str | None
+Variables = Mapping[str, str]
 _BASH = Language(tree_sitter_bash.language())
 # These call what comes after their own options, and may stand one behind the other.
 _WRAPPERS = frozenset(
@@ -30,6 +32,8 @@ _TEXTS = SHELLS | {"eval", "su", "runuser", "watch", "ssh", "script", "trap", "p
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\\n])')
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+_SPLIT = re.compile(r"[\s*?\[\\]|^$")
 # Of a name these make something that only the host knows.
 _EXPANDED = re.compile(r"[*?]|\[.|\{.*(?:,|\.\.).*\}")
 # Beyond these a text is not understood: nobody writes such a one by hand.
@@ -50,13 +54,17 @@ class Call:
 NOT_KNOWN = Call(None)
 
 
-def calls_of(text: str) -> tuple[Call, ...]:
-    """Return every call in a shell's text, at any depth, each once. What is not understood is `NOT_KNOWN`."""
-    return tuple(dict.fromkeys(_Reading().of_text(text, 0)))
+def calls_of(text: str, environment: Variables = MappingProxyType({})) -> tuple[Call, ...]:
+    """Return every call in a shell's text, at any depth, each once. What is not understood is `NOT_KNOWN`.
+
+    Variables of the `environment` are known where the text itself does not set them.
+    """
+    return tuple(dict.fromkeys(_Reading(environment).of_text(text, 0)))
 
 
 class _Reading:
-    def __init__(self) -> None:
+    def __init__(self, environment: Variables) -> None:
+        self._known = dict(environment)
         self._texts, self._walked = 0, 0
 
     def of_text(self, text: str, depth: int) -> Iterator[Call]:
@@ -67,9 +75,10 @@ class _Reading:
         root = Parser(_BASH).parse(text.encode(errors="replace")).root_node
         if root.has_error:
             yield NOT_KNOWN
+        self._forget_set(root)
         for node in self._nodes(root):
             if node.type == "command":
-                yield from self._of_words(_words(node), depth)
+                yield from self._of_words(_words(node, self._known), depth)
                 yield from self._of_redirects(node, node.named_children, depth)
             elif node.type == "redirected_statement":
                 body = node.child_by_field_name("body")
@@ -78,6 +87,14 @@ class _Reading:
                         yield from self._of_redirects(command, node.named_children, depth)
         if self._walked > _NODES_MAX:
             yield NOT_KNOWN
+
+    def _forget_set(self, root: Node) -> None:
+        """A variable that the text may set (`x=`, `read x`, `for x in`) is known on the host only."""
+        for node in self._nodes(root) if self._known else ():
+            if node.type == "word" or (
+                node.type == "variable_name" and node.parent and "expansion" not in node.parent.type
+            ):
+                self._known.pop(_text(node), None)
 
     def _nodes(self, root: Node) -> Iterator[Node]:
         """Walk without recursion: a text may be deeper than Python's stack."""
@@ -110,40 +127,69 @@ class _Reading:
     def _of_redirects(self, command: Node, redirects: Iterable[Node], depth: int) -> Iterator[Call]:
         """A shell that reads its text from a here-document or a here-string."""
         for redirect in redirects:
-            if redirect.type not in ("heredoc_redirect", "herestring_redirect") or not _is_shell(_words(command)):
+            if redirect.type not in ("heredoc_redirect", "herestring_redirect") or not _is_shell(
+                _words(command, self._known)
+            ):
                 continue
             for one in redirect.named_children:
                 if one.type == "heredoc_body":
                     yield from self.of_text(_text(one), depth + 1)
                 elif redirect.type == "herestring_redirect":
-                    text = _word(one)
+                    text = _word(one, self._known)
                     yield from self.of_text(text, depth + 1) if text is not None else (NOT_KNOWN,)
 
 
-def _words(command: Node) -> tuple[Word, ...]:
+def _words(command: Node, known: Variables) -> tuple[Word, ...]:
     found: list[Word] = []
     for child in command.named_children:
         if child.type == "command_name":
-            found.append(_word(child.named_children[0]) if child.named_children else None)
+            found.append(_word(child.named_children[0], known) if child.named_children else None)
         elif child.type not in ("variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect"):
-            found.append(_word(child))
+            found.append(_word(child, known))
     return tuple(found)
 
 
-def _word(node: Node) -> Word:
+def _word(node: Node, known: Variables) -> Word:
     """Return what the shell makes of a word, quotes and backslashes taken away."""
     match node.type:
         case "word" | "number" | "test_operator" | "regex" | "extglob_pattern":
             return _ESCAPED.sub(r"\1", _text(node))
         case "raw_string":
             return _text(node)[1:-1]
-        case "string" if all(child.type == "string_content" for child in node.named_children):
-            return _ESCAPED_IN_QUOTES.sub(r"\1", _text(node)[1:-1])
+        case "string":
+            return _quoted(node, known)
+        case "simple_expansion" | "expansion":
+            value = _value(node, known)
+            # Without quotes the shell looks into it again.
+            return None if value is None or _SPLIT.search(value) else value
         case "concatenation":
-            parts = [_word(child) for child in node.named_children]
+            parts = [_word(child, known) for child in node.named_children]
             return None if None in parts else "".join(part for part in parts if part)
         case _:
             return None
+
+
+def _quoted(node: Node, known: Variables) -> Word:
+    """Return what stands between double quotes. The grammar leaves blanks between two expansions out of its nodes."""
+    text, at, parts = node.text or b"", node.start_byte + 1, []
+    for child in node.named_children:
+        if child.type == "string_content":
+            continue
+        value = _value(child, known)
+        if value is None:
+            return None
+        parts += [_literal(text[at - node.start_byte : child.start_byte - node.start_byte]), value]
+        at = child.end_byte
+    return "".join([*parts, _literal(text[at - node.start_byte : -1])])
+
+
+def _literal(text: bytes) -> str:
+    return _ESCAPED_IN_QUOTES.sub(r"\1", text.decode(errors="replace"))
+
+
+def _value(node: Node, known: Variables) -> Word:
+    match = _VARIABLE.fullmatch(_text(node)) if node.type in ("simple_expansion", "expansion") else None
+    return known.get(match[1] or match[2]) if match else None
 
 
 def _text(node: Node) -> str:

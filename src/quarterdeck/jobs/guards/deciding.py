@@ -92,7 +92,11 @@ def _calls(programs: Sequence[Program]) -> list[Call]:
 
 def program_calls(program: Program) -> Sequence[Call]:
     """Return the calls of a program. Of one that is not for a shell nothing is known but that it runs."""
-    return calls_of(program.text) if program.is_shell else (Call(program.interpreter or None), Call(None))
+    return (
+        calls_of(program.text, program.environment)
+        if program.is_shell
+        else (Call(program.interpreter or None), Call(None))
+    )
 
 
 def _is_time(rule: GuardRule, at: datetime) -> bool:

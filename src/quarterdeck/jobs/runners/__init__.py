@@ -84,10 +84,14 @@ Parts = AsyncGenerator[Chunk | End, None]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a host is made to run, for guard rules: a text for a shell, or for the interpreter that is named."""
+    """What a host is made to run, for guard rules: a text for a shell, or for the interpreter that is named.
+
+    `environment` are variables that it is given.
+    """
 
     text: str
     interpreter: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_shell(self) -> bool:

@@ -57,7 +57,7 @@ def shown(work: Work) -> str:
 
 
 def programs(work: Mapping[str, Any]) -> list[Program]:
-    return [Program(text_of(work, "command"))]
+    return [Program(text_of(work, "command"), environment=environment_of(work))]
 
 
 async def _run(host: Host, work: Work, around: Circumstances) -> Parts:

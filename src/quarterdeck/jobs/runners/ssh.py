@@ -115,14 +115,15 @@ def programs(work: Mapping[str, Any]) -> list[Program]:
     """Return the command, or the script with its interpreter, which is a shell unless it says otherwise."""
     command, script = text_of(work, "command"), text_of(work, "script")
     if not script.strip():
-        return [Program(command)]
+        return [Program(command, environment=environment_of(work))]
     first = script.partition("\n")[0]
     words = shlex.split(text_of(work, "interpreter")) or (first[2:].split() if first.startswith("#!") else [])
     names = [word.rsplit("/", 1)[-1] for word in words if not word.startswith("-")]
     name = next((name for name in names if name != "env"), "sh")
     arguments = shlex.join(texts_of(work, "arguments"))
     # A script may call its arguments, by "$@".
-    return [Program(f"{script}\n{arguments}" if name in SHELLS else script, "" if name in SHELLS else name)]
+    text, interpreter = (f"{script}\n{arguments}", "") if name in SHELLS else (script, name)
+    return [Program(text, interpreter, environment_of(work))]
 
 
 async def _run(host: Host, command: Command, around: Circumstances) -> Parts:
