@@ -170,7 +170,7 @@ def _word(node: Node, known: Variables) -> Word:
 
 
 def _quoted(node: Node, known: Variables) -> Word:
-    """Return what stands between double quotes. The grammar leaves blanks between two expansions out of its nodes."""
+    """Return what stands between double quotes."""
     text, at, parts = node.text or b"", node.start_byte + 1, []
     for child in node.named_children:
         if child.type == "string_content":
@@ -178,7 +178,9 @@ def _quoted(node: Node, known: Variables) -> Word:
         value = _value(child, known)
         if value is None:
             return None
-        parts += [_literal(text[at - node.start_byte : child.start_byte - node.start_byte]), value]
+        # The grammar counts blanks before an expansion to it.
+        start = child.end_byte - len((child.text or b"").lstrip())
+        parts += [_literal(text[at - node.start_byte : start - node.start_byte]), value]
         at = child.end_byte
     return "".join([*parts, _literal(text[at - node.start_byte : -1])])
 
@@ -188,7 +190,7 @@ def _literal(text: bytes) -> str:
 
 
 def _value(node: Node, known: Variables) -> Word:
-    match = _VARIABLE.fullmatch(_text(node)) if node.type in ("simple_expansion", "expansion") else None
+    match = _VARIABLE.fullmatch(_text(node).lstrip()) if node.type in ("simple_expansion", "expansion") else None
     return known.get(match[1] or match[2]) if match else None
 
 
