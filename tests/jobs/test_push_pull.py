@@ -8,15 +8,16 @@ import json
 import os
 import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from tests.jobs.hosts import HOSTS
+from tests.jobs.hosts import HOSTS, hosts
 from tests.lab.instances import QUARTERDECK, Instance
 from tests.lab.ssh_hosts import OPS
 from tests.people import actor, person
@@ -24,11 +25,13 @@ from tests.people import actor, person
 from quarterdeck.access.models import Role
 from quarterdeck.audit.actor import Actor
 from quarterdeck.audit.models import AuditEvent
+from quarterdeck.cli.client import Client
+from quarterdeck.cli.fetching import fetch_all
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, Denied, NotFound
-from quarterdeck.jobs.files import actions, keeping, storing
+from quarterdeck.jobs.files import actions, archive, keeping, pulled, storing
 from quarterdeck.jobs.files.models import FilePart, StoredFile
-from quarterdeck.jobs.runners import push
+from quarterdeck.jobs.runners import pull, push
 from quarterdeck.jobs.runs.models import Run
 from quarterdeck.jobs.templates.models import Template
 
@@ -84,6 +87,64 @@ def test_a_push_that_cannot_be_meant_is_told(more: dict[str, Any], field: str) -
 
 def actor_named(role: str) -> Actor:
     return actor(person(role, Role.objects.get(name=role)))
+
+
+@pytest.mark.parametrize(
+    ("work", "field"),
+    [
+        ({}, "path"),
+        ({"path": "/"}, "path"),
+        ({"path": "/a/../b"}, "path"),
+        ({"path": "/a", "max_mb": 0}, "max_mb"),
+        ({"path": "/a", "max_files": True}, "max_files"),
+        ({"path": "/a", "max_files": 1001}, "max_files"),
+        ({"path": "/a", "to": "/b"}, "work"),
+    ],
+)
+def test_a_pull_that_cannot_be_meant_is_told(work: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        pull.read(work)
+    assert caught.value.field == field
+
+
+def test_names_of_hosts_are_one_name_each() -> None:
+    assert [pulled.safe_name(name) for name in ("a b", "..", "", "a/b\\c\n\x1b", "汉")] == [
+        "a b", "_..", "_", "a_b_c__", "汉",
+    ]  # fmt: skip
+    taken: set[str] = set()
+    assert [pulled.unique(name, taken) for name in ("a", "b", "a", "a")] == ["a", "b", "a~2", "a~3"]
+
+
+def test_an_archive_is_a_tar() -> None:
+    long = f"{'d' * 150}/{'汉' * 60}"
+    members = [
+        archive.Member(name, len(data), now(), [data[:3], data[3:]])
+        for name, data in (("web01/a", b"12345"), (long, b""), ("web02/b", bytes(512)))
+    ]
+    data = b"".join(archive.tar(members))
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as found:
+        contents = {name: found.extractfile(name) for name in found.getnames()}
+        assert {name: file.read() for name, file in contents.items() if file} == {
+            "web01/a": b"12345",
+            long: b"",
+            "web02/b": bytes(512),
+        }
+    with pytest.raises(ValueError, match="not 3"):
+        list(archive.tar([archive.Member("a", 3, now(), [b"12"])]))
+
+
+@pytest.mark.parametrize("name", ["../out", "web01/../../out", "/out", "web01//out", "link/out"])
+def test_no_archive_leads_out_of_the_directory(tmp_path: Path, name: str) -> None:
+    class Sends:
+        def download(self, _path: str, target: io.BytesIO) -> None:
+            target.writelines(archive.tar([archive.Member(name, 1, now(), [b"x"])]))
+
+    inside = tmp_path / "in"
+    inside.mkdir()
+    (inside / "link").symlink_to(tmp_path)
+    with pytest.raises(BadInput):
+        fetch_all(cast(Client, Sends()), 1, inside)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
@@ -304,3 +365,55 @@ def test_who_may_not_run_pushes_nothing(lab: Instance, tmp_path: Path) -> None:
     assert "jobs.run" in refused.stderr
     gone = lab.qd("push", str(tmp_path / "nothing"), "/tmp/x", "-q", "name:web01", check=False)
     assert gone.returncode == 66
+
+
+@on_hosts
+def test_files_are_pulled_from_many_hosts(lab: Instance, there: Path, tmp_path: Path) -> None:
+    logs = there / "logs"
+    (logs / "sub").mkdir(parents=True)
+    (logs / "a.log").write_text("one")
+    (logs / "sub" / EVIL).write_text("two")
+    (logs / "link.log").symlink_to("/etc/passwd")
+    done = do(lab, "pull", f"{logs}/", str(tmp_path / "out"), "-q", "env:lab")
+    first = done["hosts"][0]
+    digests = [hashlib.sha256(text).hexdigest() for text in (b"one", b"two")]
+    assert first["stdout"] == f"{digests[0]}  {logs}/a.log\n{digests[1]}  {logs}/sub/{EVIL.replace(chr(10), '?')}\n"
+    assert "left out (link)" in first["stderr"]
+    assert [row["sha256"] for row in first["values"]["files"]] == digests
+    names = {f"web{number:02}" for number in range(1, HOSTS + 1)}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "out" / name / "logs" / "a.log").read_text() == "one"
+        assert (tmp_path / "out" / name / "logs" / "sub" / EVIL.replace("\n", "_")).read_text() == "two"
+    again = lab.qd("runs", "download", str(done["run"]), str(tmp_path / "again"))
+    assert f"{2 * HOSTS} files" in again.stderr
+    _downloads(lab, done["run"])
+
+
+def _downloads(lab: Instance, run: int) -> None:
+    host = hosts(lab, run)["web02"]
+    path = f"/api/v1/runs/{run}/hosts/{host['id']}/files"
+    found = [lab.get(f"{path}/{row['id']}", token=lab.token) for row in host["values"]["files"]]
+    assert found == [(200, "one"), (200, "two")]
+    assert lab.get(f"{path}/999999", token=lab.token)[0] == 404
+    token = lab.run("token", "create", "--data", str(lab.data), "--name", "see", "--role", "viewer").stdout.strip()
+    assert lab.get(f"{path}/{host['values']['files'][0]['id']}", token=token)[0] == 403
+    assert lab.get(f"/api/v1/runs/{run}/files", token=token)[0] == 403
+    audit = lab.qd("audit", "list", "--limit", "50", "-o", "json").stdout
+    assert "jobs.file.download" in audit
+
+
+@on_hosts
+def test_what_cannot_be_pulled_is_told(lab: Instance, there: Path, tmp_path: Path) -> None:
+    (there / "large").write_bytes(bytes(3 << 20))
+    (there / "mine").touch(0o600)
+    words = ["-q", "name:web05"]
+    missing = one(lab, "pull", f"{there}/nothing", str(tmp_path / "a"), *words, code=2)
+    assert "no such file" in missing["error"]
+    large = one(lab, "pull", f"{there}/l*", str(tmp_path / "a"), "--max-mb", "2", *words, code=2)
+    assert "more than 2097152 bytes" in large["error"]
+    denied = one(lab, "pull", f"{there}/mine", str(tmp_path / "a"), *words, code=2)
+    assert "does not permit" in denied["error"]
+    assert not (tmp_path / "a").exists()
+    checked = lab.qd("pull", "/etc/hostname", str(tmp_path / "a"), *words, "--check", check=False)
+    assert checked.returncode == 65

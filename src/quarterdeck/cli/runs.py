@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from quarterdeck.cli.client import Client
+from quarterdeck.cli.fetching import fetch_all
 from quarterdeck.cli.output import (
     ColumnsOption,
     Format,
@@ -80,6 +82,16 @@ def output(
     with Client() as client:
         for piece in client.rows(f"/runs/{run}/hosts/{host}/output", {"stream": stream}):
             write(piece["text"])
+
+
+@app.command()
+def download(
+    run: RunArgument,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where they go, as DIR/HOST/NAME.")],
+) -> None:
+    """Download the files that a run pulled from its hosts."""
+    with Client() as client:
+        fetch_all(client, run, directory)
 
 
 @app.command()
