@@ -5,7 +5,7 @@ See https://docs.ansible.com/ansible/latest/dev_guide/developing_inventory.html#
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from quarterdeck.audit.actor import Actor
@@ -16,7 +16,7 @@ from quarterdeck.inventory.catalogue import catalogue
 from quarterdeck.inventory.exchange.ansible_vars import GROUPS, group_name, implied_groups, to_vars
 from quarterdeck.inventory.exchange.formats.ansible import inventory_name
 from quarterdeck.inventory.exchange.records import LABEL
-from quarterdeck.inventory.models import Kind
+from quarterdeck.inventory.models import Item, Kind
 
 _COLUMNS = (
     "id",
@@ -78,14 +78,32 @@ def host_variables(inventory: dict[str, Any], name: str) -> dict[str, Any]:
 def _hosts(actor: Actor, q: str) -> Iterable[tuple[int, dict[str, Any]]]:
     """Yield `(id, flat fields)`. Plain values instead of models: 30,000 hosts are asked for by one command."""
     spec = catalogue().types["host"]
-    hidden = {code for code, one in spec.attributes.items() if one.kind == Kind.SECRET} | _LEFT_OUT
+    hidden = _hidden("host")
     rows = queries.items(actor, q, "id").filter(type_id=spec.id).select_related(None).values_list(*_COLUMNS)
-    for pk, *columns, labels, attributes in rows.iterator(2_000):
-        fields: dict[str, Any] = {"id": pk, "type": "host"}
-        fields.update((name, value) for name, value in zip(_COLUMNS[1:9], columns, strict=True) if value)
-        fields.update((code, value) for code, value in attributes.items() if code not in hidden)
-        fields.update((LABEL + name, value) for name, value in labels.items())
-        yield pk, fields
+    for pk, *columns in rows.iterator(2_000):
+        yield pk, {"type": "host"} | _flat([pk, *columns], hidden)
+
+
+def fields_of(item: Item) -> dict[str, Any]:
+    """Return the flat fields of one item, without secrets: `{"id": 7, "type": "host", "label:role": "web", ...}`."""
+    kind = item.type.code
+    return {"type": kind} | _flat([getattr(item, name) for name in _COLUMNS], _hidden(kind))
+
+
+def _hidden(kind: str) -> frozenset[str]:
+    """Return the codes of a type's attributes that are secret, or too long for a variable."""
+    spec = catalogue().types[kind]
+    return _LEFT_OUT | {code for code, one in spec.attributes.items() if one.kind == Kind.SECRET}
+
+
+def _flat(row: Sequence[Any], hidden: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of a row with the values of `_COLUMNS`."""
+    pk, *columns, labels, attributes = row
+    fields: dict[str, Any] = {"id": pk}
+    fields.update((name, value) for name, value in zip(_COLUMNS[1:9], columns, strict=True) if value)
+    fields.update((code, value) for code, value in attributes.items() if code not in hidden)
+    fields.update((LABEL + name, value) for name, value in labels.items())
+    return fields
 
 
 def _views(actor: Actor) -> Iterable[tuple[str, list[int]]]:

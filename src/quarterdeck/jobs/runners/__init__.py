@@ -15,10 +15,11 @@ from typing import Any, Protocol
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from quarterdeck.core.errors import BadInput
+from quarterdeck.core.errors import BadInput, OpsError
 from quarterdeck.core.names import did_you_mean
 from quarterdeck.core.plugins import plugins
 from quarterdeck.jobs.runs.models import HostStatus
+from quarterdeck.remote.errors import Lost, Phase, RemoteError
 from quarterdeck.remote.host_keys import HostKeys
 from quarterdeck.remote.pool import Pool
 from quarterdeck.remote.sessions import Chunk
@@ -29,13 +30,17 @@ FAMILY = "quarterdeck.jobs.runners"
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One host of a run. `variables` are the item's fields and attributes, without secrets, for templates."""
+    """One host of a run. `variables` are the item's fields and attributes, without secrets, for templates.
+
+    `fields` are what exports tell of it: `{"id": 7, "env": "lab", "label:role": "web", "os_name": "Debian", ...}`.
+    """
 
     id: int
     name: str
     target: Target
     become: Become | None
     variables: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Files(Protocol):
@@ -54,7 +59,10 @@ class Files(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What the hosts of a piece of work share. Of a host's output `max_bytes` are kept."""
+    """What the hosts of a piece of work share. Of a host's output `max_bytes` are kept.
+
+    With `becomes` the run asked to be another user; `at_once` hosts are worked on at the same time.
+    """
 
     pool: Pool
     host_keys: HostKeys
@@ -62,6 +70,8 @@ class Circumstances:
     max_bytes: int
     files: Files
     is_check: bool = False
+    becomes: bool = False
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,19 @@ class End:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
+def failure(error: OpsError) -> End:
+    """Return what an error of the way to a host, or of the work itself, is for a run."""
+    text = f"{error.message} ({error.hint})" if error.hint else error.message
+    if isinstance(error, Lost):
+        return End(HostStatus.LOST, error=text, error_code=error.code)
+    # What pip or Docker themselves failed at came over a connection that stood.
+    is_reached = not isinstance(error, RemoteError) or error.phase in (Phase.BECOME, Phase.RUN)
+    return End(HostStatus.FAILED if is_reached else HostStatus.UNREACHABLE, error=text, error_code=error.code)
+
+
 Parts = AsyncGenerator[Chunk | End, None]
+PartsTogether = AsyncGenerator[tuple[Host, Chunk | End], None]
+Together = Callable[[Sequence[Host], Any, Circumstances], PartsTogether]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +124,10 @@ class Program:
 class Runner:
     """`read` turns a run's stored work into what `run` gets, and raises BadInput; `shown` makes a title of it.
 
-    `run` yields output and one End; it raises RemoteError and BadInput. One that `checks` can tell what it would do.
-    With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
+    `run` yields output and one End; it raises RemoteError and BadInput. What does many hosts in one process has
+    `run_together` instead, which yields the same by host, one End for each; what it raises is how those ended that have
+    none yet. One that `checks` can tell what it would do. One that `may_become` by itself gets how to also where the
+    run did not ask for it. With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
     `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
     into them, but into the work's `environment`. What it `needs` are the checksums of stored files. With `opened`,
     `run` gets what that yields in the place of the work: made once for the hosts of a shard.
@@ -113,7 +137,7 @@ class Runner:
     title: str | Promise
     read: Callable[[Mapping[str, Any]], Any]
     shown: Callable[[Any], str]
-    run: Callable[[Host, Any, Circumstances], Parts]
+    run: Callable[[Host, Any, Circumstances], Parts] | None
     checks: bool = False
     verb: str = ""
     signs_in: bool = True
@@ -121,6 +145,8 @@ class Runner:
     needs: Callable[[Any], Collection[str]] | None = None
     opened: Callable[[Any, Sequence[Host], Circumstances], AbstractAsyncContextManager[Any]] | None = None
     programs: Callable[[Mapping[str, Any]], Sequence[Program]] | None = None
+    run_together: Together | None = None
+    may_become: bool = False
 
 
 def runners() -> dict[str, Runner]:

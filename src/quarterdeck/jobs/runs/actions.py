@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any
@@ -82,11 +83,21 @@ def _values(options: Options) -> dict[str, Any]:
 
 
 def shown_work(run: Run) -> dict[str, Any]:
-    """Return a run's work as others may see it: of variables their names, since people put secrets into them."""
-    environment = run.work.get("environment")
-    if not isinstance(environment, dict):
-        return dict(run.work)
-    return dict(run.work) | {"environment": dict.fromkeys(environment, "********")}
+    """Return a run's work as others may see it: of variables their names, since people put secrets into them.
+
+    Of a project's files it is the names and digests: `{"files": {"roles/web/tasks/main.yml": "sha256:..."}}`.
+    """
+    shown = dict(run.work)
+    for name in ("environment", "variables"):
+        if isinstance(shown.get(name), dict):
+            shown[name] = dict.fromkeys(shown[name], "********")
+    if isinstance(files := shown.get("files"), dict):
+        shown["files"] = {path: _digest(text) for path, text in files.items()}
+    return shown
+
+
+def _digest(text: object) -> str:
+    return f"sha256:{hashlib.sha256(str(text).encode(errors='replace')).hexdigest()}"
 
 
 def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:

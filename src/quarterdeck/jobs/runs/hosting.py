@@ -12,6 +12,7 @@ from quarterdeck.access.checks import require, visible
 from quarterdeck.access.vault.using import Keys, use
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import OpsError
+from quarterdeck.inventory.exchange.dynamic import fields_of
 from quarterdeck.inventory.models import Item
 from quarterdeck.inventory.queries.items import HIDDEN
 from quarterdeck.jobs.files.using import WorkFiles
@@ -72,8 +73,10 @@ def around(run: Run, found: Prepared) -> Circumstances:
     """Return what the hosts share; `keep` stores the host keys that were shown, afterwards, and `files` are closed."""
     host_keys = known([host.target for host in found.hosts], accepts_new=run.accepts_new_host_keys)
     patience = Patience(run=run.host_timeout_seconds)
-    files = WorkFiles(run.actor)
-    return Circumstances(loop.pool(), host_keys, patience, MAX_OUTPUT_BYTES, files, is_check=run.is_check)
+    return Circumstances(
+        loop.pool(), host_keys, patience, MAX_OUTPUT_BYTES, WorkFiles(run.actor), run.is_check, run.becomes,
+        at_once=run.hosts_at_once,
+    )  # fmt: skip
 
 
 def _allowed(found: Prepared, hosts: Sequence[RunHost]) -> list[RunHost]:
@@ -94,10 +97,11 @@ def _add(found: Prepared, run: Run, host: RunHost, keys: Keys) -> None:
     except OpsError as error:
         found.refused[host.pk] = refusal(error)
         return
-    become = become_of(keys, is_asked=run.becomes)
+    become = become_of(keys, is_asked=run.becomes or found.runner.may_become)
     columns = {column: getattr(item, column) for column in _COLUMNS}
     variables = {**columns, **item.attributes, "name": host.name}
-    found.hosts.append(Host(host.pk, host.name, target, become, variables))
+    fields = fields_of(item) if found.runner.run_together else {}
+    found.hosts.append(Host(host.pk, host.name, target, become, variables, fields))
     found.places[(target.address, target.port)] = item.pk
     for opened in (keys.sign_in, keys.become):
         if opened is not None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from typing import Any
 
 from quarterdeck.core.errors import OpsError
-from quarterdeck.jobs.runners import Circumstances, End, Host
+from quarterdeck.jobs.runners import Circumstances, End, Host, Together, failure
 from quarterdeck.jobs.runs.hosting import Prepared, fault
 from quarterdeck.jobs.runs.journal import Journal
 from quarterdeck.jobs.runs.models import HostStatus
-from quarterdeck.remote.errors import Lost, Phase, RemoteError
 from quarterdeck.remote.sessions import Chunk
 
 log = logging.getLogger(__name__)
@@ -52,7 +51,10 @@ class Steps:
         try:
             async with AsyncExitStack() as opened:
                 await self._open(opened)
-                await self._work_on(list(self._prepared.hosts))
+                if (run := self._prepared.runner.run_together) is not None:
+                    await self._in_parts(run, self._prepared.hosts)
+                else:
+                    await self._work_on(list(self._prepared.hosts))
         finally:
             self._journal.close()
 
@@ -77,26 +79,70 @@ class Steps:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
+    async def _in_parts(self, run: Together, hosts: Sequence[Host]) -> None:
+        """Work on hosts that a runner does together: as many as may be at once, then the next."""
+        for start in range(0, len(hosts), self._at_once):
+            some = hosts[start : start + self._at_once]
+            if self._is_halted or not await self._journal.begin([host.id for host in some]):
+                return
+            if self._is_halted:
+                self._all_cancelled(some)
+                return
+            task = asyncio.create_task(self._together(run, some))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._done, some))
+            await asyncio.wait([task])
+
+    async def _together(self, run: Together, hosts: Sequence[Host]) -> None:
+        began = time.monotonic()
+        left = {host.id: host for host in hosts}
+
+        def ended(host: Host, end: End) -> None:
+            if left.pop(host.id, None) is not None:
+                self._journal.end(host.id, end, max(time.monotonic() - began, 0.001))
+
+        rest = await self._rest(run, hosts, ended)
+        for host in list(left.values()):
+            ended(host, rest)
+
+    async def _rest(self, run: Together, hosts: Sequence[Host], ended: Callable[[Host, End], None]) -> End:
+        """Return how those ended of which the runner did not tell it."""
+        try:
+            async with aclosing(run(hosts, self._prepared.work, self._around)) as parts:
+                async for host, part in parts:
+                    if isinstance(part, Chunk):
+                        await self._journal.output(host.id, part)
+                    else:
+                        ended(host, part)
+        except asyncio.CancelledError:
+            return End(HostStatus.CANCELLED, error=self._why, error_code="cancelled")
+        except OpsError as error:
+            return failure(error)
+        except Exception:
+            log.exception("%d hosts of a run", len(hosts))
+        return fault()
+
     async def _begin(self, hosts: Sequence[Host]) -> bool:
         if not await self._journal.begin([host.id for host in hosts]):
             return False
         for host in hosts:
             if self._is_halted:
-                self._cancelled(host)
+                self._all_cancelled([host])
                 continue
             task = asyncio.create_task(self._one(host))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._done, host))
+            task.add_done_callback(partial(self._done, [host]))
         return True
 
-    def _done(self, host: Host, task: asyncio.Task[None]) -> None:
+    def _done(self, hosts: Sequence[Host], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         # Ended before its first step: it never came to say so itself.
         if task.cancelled():
-            self._cancelled(host)
+            self._all_cancelled(hosts)
 
-    def _cancelled(self, host: Host) -> None:
-        self._journal.end(host.id, End(HostStatus.CANCELLED, error=self._why, error_code="cancelled"), 0.001)
+    def _all_cancelled(self, hosts: Sequence[Host]) -> None:
+        for host in hosts:
+            self._journal.end(host.id, End(HostStatus.CANCELLED, error=self._why, error_code="cancelled"), 0.001)
 
     async def _room(self) -> None:
         """Return when another host may begin."""
@@ -114,7 +160,9 @@ class Steps:
     async def _end(self, host: Host) -> End:
         """Return how the host's part ended, whatever happens."""
         if self._refusal is not None:
-            return _failure(self._refusal)
+            return failure(self._refusal)
+        if (run := self._prepared.runner.run) is None:
+            raise AssertionError("BUG: a runner that does nothing")
         try:
             async with aclosing(self._prepared.runner.run(host, self._work, self._around)) as parts:
                 async for part in parts:
@@ -123,18 +171,8 @@ class Steps:
                     else:
                         return part
         except OpsError as error:
-            return _failure(error)
+            return failure(error)
         except Exception:
             log.exception("host %d of a run", host.id)
             return fault()
         raise AssertionError("BUG: a runner ended without an End")
-
-
-def _failure(error: OpsError) -> End:
-    """Return what an error of the way to a host, or of the work itself, is for the run."""
-    text = f"{error.message} ({error.hint})" if error.hint else error.message
-    if isinstance(error, Lost):
-        return End(HostStatus.LOST, error=text, error_code=error.code)
-    # What pip or Docker themselves failed at came over a connection that stood.
-    is_reached = not isinstance(error, RemoteError) or error.phase in (Phase.BECOME, Phase.RUN)
-    return End(HostStatus.FAILED if is_reached else HostStatus.UNREACHABLE, error=text, error_code=error.code)
