@@ -217,8 +217,8 @@ def _diff(found: Any) -> Iterator[str]:
             yield from _lines_of(one["prepared"])
             continue
         before, after = _whole(one.get("before")), _whole(one.get("after"))
-        names = (f"before: {one.get('before_header') or ''}", f"after: {one.get('after_header') or ''}")
-        lines = difflib.unified_diff(before, after, *(name.strip(" :") for name in names), lineterm="", n=3)
+        old, new = (f"{name}: {one.get(f'{name}_header') or ''}".strip(" :") for name in ("before", "after"))
+        lines = difflib.unified_diff(before, after, old, new, lineterm="")
         yield from (line for line, _number in zip(lines, range(_MAX_DIFF_LINES), strict=False))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from quarterdeck.core.errors import OpsError
 from quarterdeck.jobs.runners import Circumstances, Host
+from quarterdeck.remote.errors import BecomeRefused
 from quarterdeck.remote.running import result_of, run
 from quarterdeck.remote.scripts import Command
 from quarterdeck.remote.target import Patience
@@ -19,23 +20,24 @@ from quarterdeck.remote.target import Patience
 log = logging.getLogger(__name__)
 _SECONDS = 30
 _AT_ONCE = 50
-# Another user's, below sudo say, are found as children; who may end them is who may become that user.
+# Another user's, below sudo say, are found as children; only who may become that user ends them.
+# The mark does not stand here as a whole: sudo puts the command into its environment.
 _SCRIPT = """
+name={name}
 find_all() {{
-    marked=$(grep -l -F {mark} /proc/[0-9]*/environ 2>/dev/null | tr -dc '0-9\\n')
-    [ -n "$marked" ] || return 1
-    all=$(ps -eo pid= -o ppid= | awk -v marked="$(echo $marked)" '
-        BEGIN {{ n = split(marked, one, " "); for (i = 1; i <= n; i++) found[one[i]] = 1 }}
-        {{ pid[NR] = $1; parent[NR] = $2 }}
-        END {{
-            do {{
-                more = 0
-                for (i = 1; i <= NR; i++)
-                    if ((parent[i] in found) && !(pid[i] in found)) {{ found[pid[i]] = 1; more = 1 }}
-            }} while (more)
-            for (i = 1; i <= NR; i++) if (pid[i] in found) print pid[i]
-        }}')
-    [ -n "$all" ]
+    all=" $(grep -l -F "$name={value}" /proc/[0-9]*/environ 2>/dev/null | tr -dc '0-9\\n' | tr '\\n' ' ')"
+    [ "$all" != " " ] || return 1
+    tree=$(ps -eo pid= -o ppid=)
+    more=1
+    while [ "$more" = 1 ]; do
+        more=0
+        while read -r pid parent; do
+            case $all in *" $pid "*) continue ;; esac
+            case $all in *" $parent "*) all="$all$pid " more=1 ;; esac
+        done <<EOF
+$tree
+EOF
+    done
 }}
 find_all || exit 0
 kill -s TERM $all 2>/dev/null
@@ -67,7 +69,13 @@ async def end_all(hosts: Sequence[Host], mark: str, around: Circumstances) -> li
 
 
 async def _end(host: Host, mark: str, around: Circumstances) -> bool:
-    command = Command(_SCRIPT.format(mark=shlex.quote(mark)))
+    name, _equals, value = mark.partition("=")
+    command = Command(_SCRIPT.format(name=shlex.quote(name), value=value))
+    patience = Patience(run=_SECONDS)
     async with around.pool.lease(host.target, around.host_keys, Patience()) as connection:
-        done = await result_of(run(connection, command, become=host.become, patience=Patience(run=_SECONDS)))
+        try:
+            done = await result_of(run(connection, command, become=host.become, patience=patience))
+        except BecomeRefused:
+            # Then the playbook became nobody else either, but for what the host allows it alone.
+            done = await result_of(run(connection, command, patience=patience))
     return done.exit.code == 0

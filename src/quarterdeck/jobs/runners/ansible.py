@@ -81,8 +81,8 @@ async def _met(hosts: Sequence[Host], around: Circumstances) -> AsyncGenerator[t
             yield host, None
         else:
             strangers.append(host)
-    for host, error in zip(strangers, await _tried(strangers, around), strict=True):
-        yield host, failure(error) if error else None
+    for host, trouble in zip(strangers, await _tried(strangers, around), strict=True):
+        yield host, failure(trouble) if trouble else None
 
 
 async def _tried(hosts: Sequence[Host], around: Circumstances) -> list[OpsError | None]:
@@ -189,8 +189,8 @@ class _Playing:
             if not is_over and self._reading.has_begun:
                 # Who was cancelled must still see this through.
                 remaining = await asyncio.shield(asyncio.create_task(end_all(self._hosts, self._mark, self._around)))
-        async for part in self._ends(done, remaining):
-            yield part
+        async for host, end in self._ends(done, remaining):
+            yield host, end
 
     async def _played(self) -> AsyncGenerator[tuple[Host, Chunk] | Exit, None]:
         """Yield what the hosts say, and last how the helper ended."""
