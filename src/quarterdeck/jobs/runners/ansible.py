@@ -247,7 +247,8 @@ class _Playing:
     def _end(self, name: str, host: Host, done: Exit | OpsError | None, *, is_left: bool) -> End:
         status, error, code = self._outcome(name, done)
         if is_left:
-            error = f"{error}; {_('it may still run there')}"
+            left = _("it may still run there")
+            error = f"{error}; {left}"
         reading = self._reading
         exit_code = (
             reading.exit_code(name) if status in (HostStatus.FAILED, HostStatus.OK, HostStatus.CHANGED) else None
