@@ -19,7 +19,7 @@ from tests.lab.ssh_hosts import OPS, SshHost, ssh_host
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.jobs.ansible.events import Reading
-from quarterdeck.jobs.ansible.playbooks import read
+from quarterdeck.jobs.ansible.playbooks import programs, read
 from quarterdeck.jobs.ansible.reach import check, reach
 from quarterdeck.jobs.runners import Host
 from quarterdeck.jobs.runs.models import HostStatus
@@ -123,6 +123,17 @@ def test_a_module_is_a_playbook_of_one_task() -> None:
     assert found.title == "ansible.builtin.service name=a b"
     (play,) = json.loads(found.files[found.playbook])
     assert play["tasks"] == [{"name": "ansible.builtin.service", "ansible.builtin.service": {"name": "a b"}}]
+
+
+def test_guard_rules_see_what_tasks_call() -> None:
+    tasks = [
+        {"shell": "rm -rf {{ x }}"},
+        {"block": [{"ansible.builtin.command": {"argv": ["reboot", "-f"]}}, {"action": "shell halt -p"}]},
+        {"raw": {"cmd": "id"}},
+    ]
+    found = programs({"playbook": json.dumps([{"hosts": "all", "tasks": tasks}])})
+    assert [one.text for one in found[1:]] == ["rm -rf {{ x }}", "reboot -f", "halt -p", "id"]
+    assert [one.text for one in programs({"module": "shell", "arguments": "shutdown now"})][1:] == ["shutdown now"]
 
 
 def host(number: int, target: Target, become: Become | None = None, **fields: Any) -> Host:
@@ -266,11 +277,13 @@ def marked(mark: str) -> list[str]:
 def test_a_playbook_tells_of_each_host(play: Instance, lab_host: SshHost, shared: Path, tmp_path: Path) -> None:
     (tmp_path / "site.yml").write_text(SITE)
     (tmp_path / "templates").mkdir()
-    (tmp_path / "templates" / "motd.j2").write_text("on {{ inventory_hostname }} {{ greeting }}\n{{ owner_note }}\n")
+    (tmp_path / "templates" / "motd.j2").write_text(
+        "on {{ inventory_hostname }} {{ greeting }}\n{{ owner_note }}\n{{ evil }}\n"
+    )
     (tmp_path / "group_vars").mkdir()
     (tmp_path / "group_vars" / "all.yml").write_text("greeting: hello\nowner_note: '{{ qd_owner | default() }}'\n")
     shared.chmod(0o777)
-    words = ["playbook", str(tmp_path / "site.yml"), "-q", "env:play", "-e", f"shared={shared}"]
+    words = ["playbook", str(tmp_path / "site.yml"), "-q", "env:play", "-e", f"shared={shared}", "-e", f"evil={EVIL}"]
     key_line = lab_host.key.splitlines()[3]
     with watching(OPS, key_line) as seen:
         found = done_on(play, *words, "--check", "--diff", code=3)
@@ -285,7 +298,7 @@ def test_a_playbook_tells_of_each_host(play: Instance, lab_host: SshHost, shared
     assert statuses == {
         "play01": "changed", "play02": "ok", "play03": "failed", "play04": "ok", "play05": "unreachable"
     }  # fmt: skip
-    assert (shared / "play01").read_text() == f"on play01 hello\n{EVIL}\n"
+    assert (shared / "play01").read_text() == f"on play01 hello\n{EVIL}\n{EVIL}\n"
     assert not Path("/tmp/qd-evil").exists()
     assert "+on play01 hello\n" in found["play01"]["stdout"]
     assert "TASK [root]\nok\nroot\nTASK [word]\nok\nthe word is ********\n" in found["play02"]["stdout"]

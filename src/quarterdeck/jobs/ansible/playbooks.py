@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.core import yamls
 from quarterdeck.core.errors import BadInput
-from quarterdeck.jobs.runners import refuse_unknown, text_of, texts_of
+from quarterdeck.jobs.runners import Program, refuse_unknown, text_of, texts_of
 
 _KNOWN = (
     "playbook", "name", "files", "module", "arguments", "variables", "tags", "skip_tags", "shows_diff", "forks",
@@ -34,6 +35,7 @@ _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PART = re.compile(r"[\w@+ ][\w.@+ -]*")
 _YAML = (".yml", ".yaml")
 # What is below these may be of any kind, a template of a YAML file say.
+_CALLING = frozenset({"command", "shell", "raw", "script", "expect"})
 _CONTENT = frozenset({"templates", "files"})
 _IMPORTS = ("import_playbook", "ansible.builtin.import_playbook", "ansible.legacy.import_playbook")
 
@@ -181,6 +183,39 @@ def _module_title(work: Mapping[str, Any]) -> str:
     if isinstance(arguments, dict):
         arguments = " ".join(f"{name}={value}" for name, value in arguments.items())
     return " ".join(f"{text_of(work, 'module').strip()} {arguments}".split())
+
+
+def programs(work: Mapping[str, Any]) -> list[Program]:
+    """Return what the tasks call on the hosts, and the playbook itself, for rules that look for a word in it."""
+    found = read(work)
+    programs_ = [Program(found.files[found.playbook], "ansible-playbook")]
+    for path, text in found.files.items():
+        if path.endswith(_YAML) and not _CONTENT.intersection(path.split("/")[:-1]):
+            programs_ += map(Program, _commands(_load(text, path)))
+    return programs_
+
+
+def _commands(node: object) -> Iterator[str]:
+    """Yield the commands in a document of tasks, however deep in blocks; places of variables are as they stand."""
+    if isinstance(node, list):
+        for one in node:
+            yield from _commands(one)
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            if isinstance(name, str) and name.rpartition(".")[2] in _CALLING:
+                yield from _command(value)
+            elif name in ("action", "local_action") and isinstance(value, str):
+                yield value.partition(" ")[2]
+            yield from _commands(value)
+
+
+def _command(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (value[name] for name in ("cmd", "_raw_params") if isinstance(value.get(name), str))
+        if isinstance(argv := value.get("argv"), list):
+            yield shlex.join(map(str, argv))
 
 
 def _variables(work: Mapping[str, Any]) -> dict[str, Any]:

@@ -84,18 +84,18 @@ def _groups(fields: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variables(host: Host, ways: _Ways, *, becomes: bool) -> dict[str, Any]:
-    told = {name: _untrusted(value) for name, value in to_vars(host.fields).items()}
+    told = {name: untrusted(value) for name, value in to_vars(host.fields).items()}
     target, sign_in = host.target, host.target.sign_in
     found = told | {"ansible_host": target.address, "ansible_port": target.port, "ansible_user": target.user}
     if sign_in.password:
-        found["ansible_password"] = _untrusted(sign_in.password)
+        found["ansible_password"] = untrusted(sign_in.password)
     if sign_in.private_key:
         found["ansible_ssh_private_key_file"] = ways.identity(sign_in)
     if arguments := ways.arguments(target):
         found["ansible_ssh_extra_args"] = shlex.join(arguments)
     if host.become is not None:
         if host.become.password:
-            found["ansible_become_password"] = _untrusted(host.become.password)
+            found["ansible_become_password"] = untrusted(host.become.password)
         if host.become.method != "sudo":
             found["ansible_become_method"] = host.become.method
         # A variable counts more than what the tasks say: root is what they become without one.
@@ -104,14 +104,14 @@ def _variables(host: Host, ways: _Ways, *, becomes: bool) -> dict[str, Any]:
     return found
 
 
-def _untrusted(value: Any) -> Any:
-    """Return a value in which Ansible looks for no template: what an item's attribute says is no program of ours."""
+def untrusted(value: Any) -> Any:
+    """Return a value in which Ansible looks for no template: what an item's attribute or a form says is no program."""
     if isinstance(value, str):
         return {"__ansible_unsafe": value}
     if isinstance(value, Mapping):
         # A name cannot be marked so.
-        return {name: _untrusted(one) for name, one in value.items() if not _TEMPLATE.search(str(name))}
-    return [_untrusted(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: untrusted(one) for name, one in value.items() if not _TEMPLATE.search(str(name))}
+    return [untrusted(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class _Ways:

@@ -126,11 +126,12 @@ class Runner:
 
     `run` yields output and one End; it raises RemoteError and BadInput. What does many hosts in one process has
     `run_together` instead, which yields the same by host, one End for each; what it raises is how those ended that have
-    none yet. One that `checks` can tell what it would do. One that `may_become` by itself gets how to also where the
-    run did not ask for it. With a `verb` it takes that right as well; one that does not `signs_in` gets a target without credentials.
+    none yet. One that `checks` can tell what it would do; one that `may_become` by itself gets how to also where the
+    run did not ask for it. With a `verb` it takes that right as well; one that does not `signs_in` gets a target
+    without credentials.
     `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
-    into them, but into the work's `environment`. What it `needs` are the checksums of stored files. With `opened`,
-    `run` gets what that yields in the place of the work: made once for the hosts of a shard.
+    into them, but into the variables of the work that `answers` names. What it `needs` are the checksums of stored
+    files. With `opened`, `run` gets what that yields in the place of the work: made once for the hosts of a shard.
     `programs` returns what guard rules look at, from the stored work; without it, that is the title, as a command.
     """
 
@@ -142,6 +143,7 @@ class Runner:
     verb: str = ""
     signs_in: bool = True
     code: tuple[str, ...] = ()
+    answers: str = "environment"
     needs: Callable[[Any], Collection[str]] | None = None
     opened: Callable[[Any, Sequence[Host], Circumstances], AbstractAsyncContextManager[Any]] | None = None
     programs: Callable[[Mapping[str, Any]], Sequence[Program]] | None = None

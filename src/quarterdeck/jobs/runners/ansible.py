@@ -26,8 +26,8 @@ from django.utils.translation import gettext_lazy
 from quarterdeck.core.errors import OpsError
 from quarterdeck.jobs.ansible.events import Reading
 from quarterdeck.jobs.ansible.leftovers import end_all
-from quarterdeck.jobs.ansible.playbooks import Work, read
-from quarterdeck.jobs.ansible.reach import Reach, check, reach
+from quarterdeck.jobs.ansible.playbooks import Work, programs, read
+from quarterdeck.jobs.ansible.reach import Reach, check, reach, untrusted
 from quarterdeck.jobs.host_keys.places import places_of
 from quarterdeck.jobs.runners import Circumstances, End, Host, PartsTogether, Runner, failure
 from quarterdeck.jobs.runs.models import HostStatus
@@ -121,7 +121,7 @@ def _base() -> str:
 
 
 def _write(directory: Path, work: Work, reached: Reach) -> None:
-    for name, text in (*reached.files.items(), ("variables.json", json.dumps(work.variables))):
+    for name, text in (*reached.files.items(), ("variables.json", json.dumps(untrusted(work.variables)))):
         (directory / name).write_text(text, encoding="utf-8")
     for name, text in work.files.items():
         path = directory / "project" / name
@@ -310,6 +310,9 @@ PLUGIN = Runner(
     None,
     checks=True,
     verb="jobs.run_local",
+    code=("playbook", "files", "module", "arguments"),
+    answers="variables",
+    programs=programs,
     run_together=_run_together,
     may_become=True,
 )

@@ -164,7 +164,7 @@ class Steps:
         if (run := self._prepared.runner.run) is None:
             raise AssertionError("BUG: a runner that does nothing")
         try:
-            async with aclosing(self._prepared.runner.run(host, self._work, self._around)) as parts:
+            async with aclosing(run(host, self._work, self._around)) as parts:
                 async for part in parts:
                     if isinstance(part, Chunk):
                         await self._journal.output(host.id, part)

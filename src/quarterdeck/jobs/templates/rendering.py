@@ -4,6 +4,8 @@ A command or script gets answers as variables of its environment, of the questio
 
     systemctl restart -- "$service"
 
+A playbook gets them as its variables, in which Ansible looks for no template.
+
 Elsewhere `{{ service }}` is replaced: by the value itself (a number, a list ...) where it stands alone, by its text
 inside a longer one. In a query it is a quoted value, in which nothing is special.
 """
@@ -30,7 +32,7 @@ def check_places(runner: Runner, work: Mapping[str, Any], query: str, names: Seq
     """Raise BadInput for a place that nothing is put into, or that nothing may be put into."""
     for key, value in work.items():
         for name in _places(value):
-            if key in runner.code and name in names:
+            if key in runner.code and name in names and runner.answers == _ENVIRONMENT:
                 raise BadInput(
                     _('"%(key)s" is read by a shell: nothing is put into it') % {"key": key},
                     hint=_('the answer is in a variable: write "$%(name)s" instead') % {"name": name},
@@ -38,7 +40,7 @@ def check_places(runner: Runner, work: Mapping[str, Any], query: str, names: Seq
                 )
             if key not in runner.code:
                 _require_known(name, names, "work")
-    own = work.get(_ENVIRONMENT)
+    own = work.get(runner.answers)
     if isinstance(own, dict) and (both := sorted(set(own) & set(names))) and _has_code(runner, work):
         raise BadInput(_('"%(name)s" is asked for, and set as well') % {"name": both[0]}, field="work")
     for place in _PLACE.finditer(query):
@@ -78,7 +80,7 @@ def rendered_work(
     found = {key: value for key, value in found.items() if value is not _LEFT_OUT}
     if names and _has_code(runner, work):
         variables = {name: text_of(values[name], "\n") if name in values else "" for name in names}
-        found[_ENVIRONMENT] = {**(found.get(_ENVIRONMENT) or {}), **variables}
+        found[runner.answers] = {**(found.get(runner.answers) or {}), **variables}
     return found
 
 
