@@ -21,7 +21,7 @@ from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
 from quarterdeck.jobs.templates import actions, queries
 from quarterdeck.jobs.templates.definitions import Field, read, shown
 from quarterdeck.jobs.templates.models import Template
-from quarterdeck.jobs.templates.rendering import rendered_query, rendered_work
+from quarterdeck.jobs.templates.rendering import check_places, rendered_query, rendered_work
 from quarterdeck.jobs.templates.surveys import answer, answered
 
 pytestmark = pytest.mark.django_db
@@ -293,5 +293,15 @@ def test_words_are_those_of_the_language_that_is_spoken() -> None:
     assert shown({"fr": "Redémarrer"}) == "Redémarrer"
 
 
-def test_what_runners_call_code_takes_an_environment() -> None:
-    assert {name for name, runner in runners().items() if runner.code} == {"ssh", "local", "docker"}
+def test_what_runners_call_code_takes_variables() -> None:
+    found = {name: runner.answers for name, runner in runners().items() if runner.code}
+    usual = dict.fromkeys(("ssh", "local", "docker"), "environment")
+    assert found == {**usual, "ansible": "variables"}
+
+
+def test_answers_are_variables_of_a_playbook() -> None:
+    ansible = runners()["ansible"]
+    work = {"playbook": "- hosts: all\n  vars: {a: '{{ inventory_hostname }} {{ version }}'}\n", "variables": {"b": "1"}}
+    check_places(ansible, work, "", ["version"])
+    found = rendered_work(ansible, work, {"version": "{{ x }}"}, ["version"])
+    assert found == {**work, "variables": {"b": "1", "version": "{{ x }}"}}
