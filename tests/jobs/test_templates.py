@@ -301,7 +301,8 @@ def test_what_runners_call_code_takes_variables() -> None:
 
 def test_answers_are_variables_of_a_playbook() -> None:
     ansible = runners()["ansible"]
-    work = {"playbook": "- hosts: all\n  vars: {a: '{{ inventory_hostname }} {{ version }}'}\n", "variables": {"b": "1"}}
+    playbook = "- hosts: all\n  vars: {a: '{{ inventory_hostname }} {{ version }}'}\n"
+    work = {"playbook": playbook, "variables": {"b": "1"}}
     check_places(ansible, work, "", ["version"])
     found = rendered_work(ansible, work, {"version": "{{ x }}"}, ["version"])
     assert found == {**work, "variables": {"b": "1", "version": "{{ x }}"}}
