@@ -20,7 +20,7 @@ from quarterdeck.api.main import api
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
-EXAMPLES = 8
+EXAMPLES = 4
 # A query or a code that no schema can describe is refused (400, 404), and text is taken for what the attribute's kind
 # or the parameter's type makes of it: both are wanted.
 NOT_CHECKED = [positive_data_acceptance, negative_data_rejection]

@@ -13,7 +13,7 @@ import pytest
 from tests.promql.judging import empty, kept_for_ever, run
 from tests.telemetry.engines import Engine
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 _OWN = Path(__file__).parent / "acceptance"
 
 
