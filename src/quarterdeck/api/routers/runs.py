@@ -87,7 +87,7 @@ class NewRun(Body):
     reason: Reason = ""
 
 
-class Decision(Body):
+class SecondWord(Body):
     decision: Reason = ""
 
 
@@ -363,13 +363,13 @@ def resume(request: HttpRequest, run_id: Id) -> RunRow:
 
 
 @router.post("/runs/{int:run_id}/approve", response=RunRow)
-def approve(request: HttpRequest, run_id: Id, body: Decision) -> RunRow:
+def approve(request: HttpRequest, run_id: Id, body: SecondWord) -> RunRow:
     """Let a run begin that waits for a second person, who is not the one who started it."""
     return one_row(approving.approve_run(identify(request), run_id, decision=body.decision))
 
 
 @router.post("/runs/{int:run_id}/refuse", response=RunRow)
-def refuse(request: HttpRequest, run_id: Id, body: Decision) -> RunRow:
+def refuse(request: HttpRequest, run_id: Id, body: SecondWord) -> RunRow:
     """End a run that waits for a second person: it begins nowhere."""
     return one_row(approving.refuse_run(identify(request), run_id, decision=body.decision))
 
