@@ -27,6 +27,7 @@ PAGES = [
     "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
     "/templates", "/templates/new",
     "/guards", "/guards/new", "/guards/1",
+    "/terminals", "/terminals?state=ended",
     "/access/roles/new", "/access/tokens", "/access/tokens/new", "/settings", "/settings/system", "/settings/sources",
     "/metrics", "/metrics?q=up%20or%20vector(1)", "/metrics?q=sum(", "/metrics/fleet", "/metrics/changed",
     "/metrics/fleet?metric=system_cpu_load_average_1m",
@@ -46,7 +47,7 @@ STRANGERS = ["/accounts/login/", "/set-up/used", "/welcome/used"]
 # Fragments of pages, files, and what is only sent; `import` and `group` are pages that tests below walk to, a key
 # and a dead letter those that test_intake.py walks to, a trace and a service those of test_traces.py, an issue and
 # its events those of test_errors.py, a dashboard those of test_dashboards.py, a run and its hosts those of
-# test_runs.py.
+# test_runs.py, a terminal and its recording those of test_terminals.py.
 NO_PAGES = {
     "attention", "change_undo", "completions", "export_audit", "export_types", "group", "import", "import_errors",
     "import_keys", "import_progress", "issue", "issue_change", "issue_comment", "issue_events", "issue_of_event",
@@ -69,6 +70,7 @@ NO_PAGES = {
     "credentials_rotate", "guard", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
     "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_host",
     "run_host_download", "run_live", "run_part",
+    "terminal", "terminal_act", "terminal_download", "terminal_events", "terminal_new",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip
 TABS = [

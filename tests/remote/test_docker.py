@@ -40,6 +40,7 @@ from quarterdeck.remote.errors import EngineFailed, EngineUnreachable
 from quarterdeck.remote.metering import Exit
 from quarterdeck.remote.sessions import Chunk, Stream
 from quarterdeck.remote.target import Become
+from quarterdeck.remote.terminals import Size, in_container, open_terminal
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dockerd remote"), pytest.mark.timeout(300)]
 T = TypeVar("T")
@@ -78,6 +79,7 @@ def _file_system() -> bytes:
             "hostname",
             "ip",
             "tr",
+            "tty",
         ):
             link = tarfile.TarInfo(f"bin/{name}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
@@ -350,6 +352,24 @@ def test_a_command_in_a_container(lab: Lab) -> None:
             await gathered(execute(engine, "web", ["id"]))
 
     on(lab, work)
+
+
+def test_a_terminal_in_a_container(lab: Lab) -> None:
+    async def work() -> None:
+        async with over_ssh(lab) as (connection, engine):
+            await serve(engine, "web")
+            # The host's docker command finds this engine where the environment of its account says.
+            command = f"export DOCKER_HOST=unix://{lab.socket}; {in_container('web')}"
+            terminal = await open_terminal(connection, Size(81, 25), command)
+            await terminal.write(b"echo in-$VERSION-$TERM; tty; exit 3\n")
+            printed = b""
+            while (data := await terminal.next()) is not None:
+                printed += data
+            assert b"in-1-xterm-256color" in printed
+            assert b"/dev/pts/" in printed
+            assert terminal.exit_code == 3
+
+    loop.run(work())
 
 
 async def carried(engine: Engine, container: str) -> list[str]:

@@ -26,6 +26,7 @@ ROLES = (
             "jobs.run",
             "jobs.templates",
             "jobs.approve",
+            "jobs.terminal",
             "jobs.host_keys",
             "access.tokens",
         ],
@@ -39,8 +40,8 @@ ROLES = (
     (
         "auditor",
         "Auditor",
-        "Reads and exports the audit log.",
-        ["audit.*", "inventory.view", "access.view", "settings.view"],
+        "Reads and exports the audit log, sees the recordings of terminals.",
+        ["audit.*", "jobs.terminal_recordings", "inventory.view", "access.view", "settings.view"],
     ),
 )
 

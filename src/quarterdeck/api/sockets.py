@@ -22,13 +22,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from io import BytesIO
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, cast
 
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, URLPattern, URLResolver, path
 from django.urls.resolvers import RegexPattern
@@ -40,15 +39,13 @@ from quarterdeck.api.bodies import App, Message, Receive, Scope, Send
 from quarterdeck.api.origins import require_own_origin
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, Denied, NotFound, OpsError, TooMany, Unauthenticated
-from quarterdeck.core.streams import in_thread
+from quarterdeck.core.streams import with_records
 
 OPEN_MAX = 32
 LOOK_AGAIN_SECONDS = 60.0
 # Of RFC 6455, 7.4.1, and how long a reason may be.
-_POLICY_VIOLATION, _INTERNAL_ERROR, _REASON_BYTES = 1008, 1011, 120
+_POLICY_VIOLATION, _INTERNAL_ERROR, _SERVICE_RESTART, _REASON_BYTES = 1008, 1011, 1012, 120
 
-P = ParamSpec("P")
-T = TypeVar("T")
 Heard = Callable[[str | bytes], Awaitable[None]]
 _open: Counter[str] = Counter()
 
@@ -58,20 +55,7 @@ def route(pattern: str, view: Callable[..., Awaitable[None]]) -> URLPattern:
     return cast(URLPattern, path(pattern, cast(Any, view)))
 
 
-async def _with_records(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Run `call` in a thread with a connection to the records as a request has one: a whole one, not for longer."""
-
-    def called() -> T:
-        close_old_connections()
-        try:
-            return call(*args, **kwargs)
-        finally:
-            close_old_connections()
-
-    return await in_thread(called)
-
-
-class Gone(Exception):
+class Gone(ConnectionError):
     """The peer has left."""
 
 
@@ -97,10 +81,12 @@ class Socket:
         self._schemes: Collection[str] = BEARER
         self._actor: Actor | None = None
         self.is_accepted = False
+        # It is us who are going: the process stops.
+        self.is_stopped = False
 
     async def identify(self, schemes: Collection[str] = BEARER) -> Actor:
         """Return who asks, see `auth.identify`, and hold one of his places. Raises also Denied for a foreign page."""
-        actor = self._actor = await _with_records(self._identified, schemes)
+        actor = self._actor = await with_records(self._identified, schemes)
         self._schemes = schemes
         caller = auth.caller_key(actor)
         _open[caller] += 1
@@ -183,11 +169,12 @@ class Socket:
             if message["type"] == "websocket.receive":
                 text = message.get("text")
                 await heard(message["bytes"] if text is None else text)
+        self.is_stopped = message.get("code") == _SERVICE_RESTART
 
     async def _look_again(self) -> None:
         while True:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
-            await _with_records(self._require_same)
+            await with_records(self._require_same)
 
     def _require_same(self) -> None:
         found = actor_of(_request_of(self._scope), self._schemes)

@@ -16,9 +16,10 @@ def _application() -> Any:
     from quarterdeck.api.leaving import StopsQueries
     from quarterdeck.api.loki.sockets import routes as loki
     from quarterdeck.api.sockets import Sockets
+    from quarterdeck.api.terminals import routes as terminals
 
     # Every WebSocket's address: a capability adds its own list.
-    return Sockets(StopsQueries(BodyLimit(http)), [*loki])
+    return Sockets(StopsQueries(BodyLimit(http)), [*loki, *terminals])
 
 
 application = _application()

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import orjson
 from asgiref.sync import sync_to_async
+from django.db import close_old_connections
 from django.http import StreamingHttpResponse
 
 from quarterdeck.core.errors import OpsError
@@ -19,6 +20,19 @@ T = TypeVar("T")
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `call` in a thread of the pool; many may run at once."""
     return await sync_to_async(call, thread_sensitive=False)(*args, **kwargs)
+
+
+async def with_records(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run `call` in a thread with a connection to the records as a request has one: a whole one, not for longer."""
+
+    def called() -> T:
+        close_old_connections()
+        try:
+            return call(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return await in_thread(called)
 
 
 async def in_background(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -6,7 +6,9 @@ from quarterdeck.jobs.guards.models import GuardRule
 from quarterdeck.jobs.host_keys.models import HostKey
 from quarterdeck.jobs.runs.models import Run, RunHost, Shard
 from quarterdeck.jobs.templates.models import Template
+from quarterdeck.jobs.terminals.models import TerminalSession
 
 __all__ = [
     "FilePart", "GuardRule", "HostKey", "InstalledPackages", "Run", "RunHost", "Shard", "StoredFile", "Template",
+    "TerminalSession",
 ]  # fmt: skip

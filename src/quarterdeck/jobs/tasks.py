@@ -10,6 +10,7 @@ from quarterdeck.jobs.facts.actions import refresh_facts as refresh
 from quarterdeck.jobs.files import keeping
 from quarterdeck.jobs.host_keys import alarming
 from quarterdeck.jobs.runs import approving, claiming, working
+from quarterdeck.jobs.terminals import actions as terminals
 
 SCHEDULES = {
     "jobs.watch_host_keys": ("jobs.watch_host_keys", 60),
@@ -33,11 +34,12 @@ def work_shard(shard_id: int) -> None:
 
 @shared_task(name="jobs.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
 def sweep() -> None:
-    """Let go on what dead workers and lost messages left. See `runs.claiming.sweep`."""
+    """Let go on what dead workers and lost messages left, and end the terminals of dead web processes."""
     claiming.sweep()
     approving.refuse_old()
     for shard in claiming.not_searchable():
         working.make_searchable(shard)
+    terminals.sweep()
 
 
 @shared_task(name="jobs.forget_files", ignore_result=True)  # type: ignore[untyped-decorator]

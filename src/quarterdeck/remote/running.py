@@ -7,18 +7,16 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from typing import cast
 
 import asyncssh
-from django.utils.translation import gettext as _
 
 from quarterdeck.remote.becoming import Beginning
-from quarterdeck.remote.errors import Lost, Phase, RemoteError
+from quarterdeck.remote.errors import Lost, RemoteError
 from quarterdeck.remote.metering import MAX_OUTPUT_BYTES as MAX_OUTPUT_BYTES
 from quarterdeck.remote.metering import Exit as Exit
 from quarterdeck.remote.metering import Meter
 from quarterdeck.remote.scripts import Command, killing, lines, started
-from quarterdeck.remote.sessions import Chunk, Session, Stream
+from quarterdeck.remote.sessions import Chunk, Session, Stream, lost, open_session
 from quarterdeck.remote.target import Become, Patience
 
 _KILL_SECONDS = 30
@@ -106,26 +104,14 @@ async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
 
 async def _open(this: _Run, beginning: Beginning) -> Session:
     line = started(lines(this.command, beginning.nonce), this.become, beginning.prompt)
-    try:
-        async with asyncio.timeout(this.patience.become):
-            _channel, session = await this.connection.create_session(
-                Session,
-                line,
-                encoding=None,
-                term_type="dumb" if beginning.needs_terminal else None,
-                term_modes=_RAW,
-            )
-    except TimeoutError as error:
-        raise Lost(_("the host does not open another session"), hint=_("try again"), phase=Phase.RUN) from error
-    except asyncssh.ChannelOpenError as error:
-        raise RemoteError(
-            _("the host opens no session: %(reason)s") % {"reason": error.reason},
-            hint=_("its MaxSessions may be reached"),
-            phase=Phase.RUN,
-        ) from error
-    except (asyncssh.Error, OSError) as error:
-        raise _lost(error) from error
-    return cast(Session, session)
+    return await open_session(
+        this.connection,
+        Session,
+        line,
+        this.patience.become,
+        term_type="dumb" if beginning.needs_terminal else None,
+        term_modes=_RAW,
+    )
 
 
 def _send_stdin(session: Session, command: Command, has_terminal: bool) -> None:
@@ -144,17 +130,8 @@ def _send_stdin(session: Session, command: Command, has_terminal: bool) -> None:
 
 def _end(this: _Run, session: Session) -> Exit:
     if session.code is None and not session.signal:
-        raise _lost(session.error)
+        raise lost(session.error)
     return this.meter.exit(session.code, session.signal)
-
-
-def _lost(error: Exception | None) -> Lost:
-    reason = str(error) if error else _("it was closed")
-    return Lost(
-        _("the connection ended before the command did: %(reason)s") % {"reason": reason},
-        hint=_("whether the command was done is not known; look on the host before it is repeated"),
-        phase=Phase.RUN,
-    )
 
 
 async def kill(connection: asyncssh.SSHClientConnection, pid: int, become: Become | None) -> bool:

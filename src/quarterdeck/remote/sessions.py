@@ -6,8 +6,12 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, TypeVar, cast
 
 import asyncssh
+from django.utils.translation import gettext as _
+
+from quarterdeck.remote.errors import Lost, Phase, RemoteError
 
 # What waits to be read; beside it stands what the window of the channel lets the host send.
 _HIGH_BYTES = 256 << 10
@@ -76,3 +80,39 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self.channel.resume_reading()
             self._is_paused = False
         return part
+
+
+S = TypeVar("S", bound=Session)
+
+
+async def open_session(
+    connection: asyncssh.SSHClientConnection, kind: type[S], command: str | None, seconds: float, **terminal: Any
+) -> S:
+    """Return a new channel of `connection` on which `command` runs, the login shell for None. Raises RemoteError.
+
+    `terminal` is asyncssh's `term_type`, `term_size` and so on, for a channel with a terminal.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            _channel, session = await connection.create_session(kind, command, encoding=None, **terminal)
+    except TimeoutError as error:
+        raise Lost(_("the host does not open another session"), hint=_("try again"), phase=Phase.RUN) from error
+    except asyncssh.ChannelOpenError as error:
+        raise RemoteError(
+            _("the host opens no session: %(reason)s") % {"reason": error.reason},
+            hint=_("its MaxSessions may be reached"),
+            phase=Phase.RUN,
+        ) from error
+    except (asyncssh.Error, OSError) as error:
+        raise lost(error) from error
+    return cast(S, session)
+
+
+def lost(error: Exception | None) -> Lost:
+    """Return what it means that a connection ended while something ran on it."""
+    reason = str(error) if error else _("it was closed")
+    return Lost(
+        _("the connection ended before the command did: %(reason)s") % {"reason": reason},
+        hint=_("whether the command was done is not known; look on the host before it is repeated"),
+        phase=Phase.RUN,
+    )

@@ -43,6 +43,7 @@ RETENTION = {
     "client_reports": "errors_retention_days",
     "user_feedback": "errors_retention_days",
     "run_output": "runs_retention_days",
+    "terminal_output": "terminals_retention_days",
 }
 # ... and those that name what the former hold, which stay as long as the longest of them.
 _NAMES = dict.fromkeys(("series", "labels"), "metrics_1h_retention_days")
@@ -62,6 +63,7 @@ _TTL_BASE = {
     "client_reports": "toDateTime(ts)",
     "user_feedback": "toDateTime(ts)",
     "run_output": "toDateTime(ts)",
+    "terminal_output": "toDateTime(ts)",
 }
 
 

@@ -24,16 +24,18 @@ _log = logging.getLogger(__name__)
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
-def _policy(nonce: str) -> str:
+def policy(nonce: str, *, style_attributes: bool = False) -> str:
     """Scripts and styles: ours, or with this answer's nonce; never inline, never from elsewhere.
 
+    A page whose script writes style attributes, which carry no code, is allowed these by `style_attributes`.
     `form-action` names the OpenID Connect issuer because browsers apply it to where a sign-in form is redirected.
     See https://www.w3.org/TR/CSP3/
     """
     issuer = urlsplit(settings.QD["oidc_issuer"])
+    attributes = " style-src-attr 'unsafe-inline';" if style_attributes else ""
     form_action = f"'self' {issuer.scheme}://{issuer.netloc}" if issuer.netloc else "'self'"
     return (
-        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; "
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}';{attributes} "
         f"img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action {form_action}; "
         "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
     )
@@ -49,7 +51,7 @@ class ContentSecurityPolicy:
         nonce = secrets.token_urlsafe(16)
         request.csp_nonce = nonce  # type: ignore[attr-defined]
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", _policy(nonce))
+        response.headers.setdefault("Content-Security-Policy", policy(nonce))
         response.headers.setdefault("Referrer-Policy", "same-origin")
         # A page is one person's: no proxy keeps it, and after they signed out the browser asks before it shows it.
         response.headers.setdefault("Cache-Control", "private, no-cache")

@@ -15,7 +15,7 @@ from quarterdeck.audit.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class NavEntry:
-    """A page in the sidebar, shown to whoever holds `verb` ("" for everybody) on something.
+    """A page in the sidebar, shown to whoever holds `verb`, or one of several, on something ("" for everybody).
 
     `keywords` are further words under which Ctrl-K finds it.
     """
@@ -87,6 +87,14 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "jobs.view",
         "templates survey forms library",
     ),
+    NavEntry(
+        _OPERATE,
+        _("Terminals"),
+        "web:terminals",
+        "device-desktop",
+        "jobs.terminal jobs.terminal_recordings",
+        "shell ssh console recordings replay asciicast",
+    ),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
     NavEntry(
@@ -109,7 +117,7 @@ NAVIGATION: tuple[NavEntry, ...] = (
 
 def entries_for(actor: Actor) -> list[NavEntry]:
     """Return the pages that `actor` may open, in order."""
-    return [entry for entry in NAVIGATION if not entry.verb or may(actor, entry.verb)]
+    return [entry for entry in NAVIGATION if not entry.verb or any(may(actor, verb) for verb in entry.verb.split())]
 
 
 def is_current(entry: NavEntry, request: HttpRequest) -> bool:

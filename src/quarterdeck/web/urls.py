@@ -26,6 +26,7 @@ PAGES = (
     "runs",
     "job_templates",
     "guards",
+    "terminals",
     "settings",
     "accounts",
 )

@@ -25,6 +25,8 @@ const islands: Record<string, () => Promise<{ default: Island }>> = {
   "log-bars": () => import("./log-bars"),
   "log-tail": () => import("./log-tail"),
   run: () => import("./run"),
+  terminal: () => import("./terminal"),
+  replay: () => import("./replay"),
 };
 const running = new Map<HTMLElement, () => void>();
 

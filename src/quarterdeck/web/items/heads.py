@@ -44,6 +44,13 @@ def _run_url(request: PageRequest, item: Item) -> str:
     return f"{reverse('web:run_new')}?q=id:{item.pk}"
 
 
+def _terminal_url(request: PageRequest, item: Item) -> str:
+    """Return where a terminal is opened on the item, "" when the actor may not."""
+    if not is_reachable(item) or not may(request.actor, "jobs.terminal", item):
+        return ""
+    return f"{reverse('web:terminal_new')}?item={item.pk}"
+
+
 def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]:
     """Return the tabs that the actor may open, with the number of open differences on Sources."""
     rows = [
@@ -78,6 +85,7 @@ def head(request: PageRequest, item: Item, current: str) -> dict[str, Any]:
         "undo": request.session.pop("undo", None),
         "key_alarms": [key for key in host_keys.of_item(request.actor, item) if key.is_alarm],
         "run_url": _run_url(request, item),
+        "terminal_url": _terminal_url(request, item),
         "is_trashed": item.lifecycle == Lifecycle.TRASHED,
         "may_ask": catalogue().by_id[item.type_id].code == "host" and may(request.actor, "jobs.run", item),
         "may_edit": may(request.actor, "inventory.edit", item),

@@ -1,0 +1,1 @@
+"""Terminals on hosts and in their containers, for people, recorded."""
