@@ -25,6 +25,7 @@ PAGES = [
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
     "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
+    "/runs/new/push", "/runs/new/pull?q=type:host",
     "/templates", "/templates/new",
     "/guards", "/guards/new", "/guards/1",
     "/terminals", "/terminals?state=ended",
@@ -68,8 +69,8 @@ NO_PAGES = {
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
     "template", "template_delete", "template_edit", "template_export", "template_take",
     "credentials_rotate", "guard", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
-    "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_host",
-    "run_host_download", "run_live", "run_part",
+    "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_file", "run_files",
+    "run_host", "run_host_download", "run_live", "run_part",
     "terminal", "terminal_act", "terminal_download", "terminal_events", "terminal_new",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip

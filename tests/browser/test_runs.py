@@ -22,7 +22,8 @@ DIFFERS = {"en": "what differs", "zh-hans": "查看差异"}
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SshHost]:
-    with ssh_host(*(f"ListenAddress 127.0.3.{number}" for number in range(1, 7))) as running:
+    addresses = (f"ListenAddress 127.0.3.{number}" for number in range(1, 7))
+    with ssh_host("Subsystem sftp internal-sftp", *addresses) as running:
         yield running
 
 
@@ -93,4 +94,40 @@ def test_output_comes_while_it_runs_and_ending_it_ends_it(deck: Deck, open_page:
     page.locator("button[value=cancel]").click()
     page.locator("#qd-confirm [data-yes]").click()
     expect(page.locator("[data-state=cancelled]")).to_be_visible()
+    assert not deck.complaints
+
+
+def test_a_file_is_pushed_pulled_and_downloaded(
+    deck: Deck, open_page: Open, host: SshHost, fence: Path, tmp_path: Path
+) -> None:
+    fence.parent.chmod(0o777)
+    words = WORDS[deck.language]
+    (tmp_path / "app.conf").write_text("{{ name }}\n")
+    page = open_page("/runs/new/push?q=name:deck2")
+    page.set_input_files("[name=files]", tmp_path / "app.conf")
+    expect(page.locator("[data-drop-name]")).to_have_text("app.conf")
+    page.fill("#id_path", f"{fence.parent}/")
+    page.check("#id_is_template")
+    page.check("#id_accepts_new_host_keys")
+    page.fill("#id_at_once", "0")
+    page.click(f"button:has-text('{words['run']}'):not([name])")
+    # What was uploaded need not be chosen again.
+    expect(page.locator("[name=kept]")).to_be_checked()
+    inspect(page)
+    page.fill("#id_at_once", "5")
+    page.click(f"button:has-text('{words['run']}'):not([name])")
+    expect(page.locator("[data-state=succeeded]")).to_contain_text(words["ok"])
+    expect(page.locator("article[data-group=changed]")).to_contain_text("app.conf")
+    assert (fence.parent / "app.conf").read_text() == "deck2\n"
+    page = open_page("/runs/new/pull?q=name:deck2")
+    page.fill("#id_path", f"{fence.parent}/*.conf")
+    page.click(f"button:has-text('{words['run']}'):not([name])")
+    expect(page.locator("[data-state=succeeded]")).to_contain_text(words["ok"])
+    with page.expect_download() as coming:
+        page.get_by_role("link", name="app.conf").click()
+    assert coming.value.path().read_text() == "deck2\n"
+    inspect(page)
+    page.get_by_role("link", name="deck2").last.click()
+    expect(page.locator("#files")).to_be_visible()
+    inspect(page)
     assert not deck.complaints

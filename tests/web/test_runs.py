@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils.html import escape
 from tests.people import person
 
 from quarterdeck.access.models import Role
 from quarterdeck.audit.actor import SYSTEM
+from quarterdeck.audit.models import AuditEvent
 from quarterdeck.inventory.actions import create_item
+from quarterdeck.jobs.files import storing
+from quarterdeck.jobs.files.models import StoredFile
 from quarterdeck.jobs.runs import actions, claiming
 from quarterdeck.jobs.runs.models import HostStatus, Run, RunHost, RunState
 from quarterdeck.jobs.runs.planning import Options
@@ -159,3 +167,76 @@ def test_an_item_tells_what_was_run_on_it(as_owner: Client, hosts: None) -> None
     service = create_item(SYSTEM, "service", "shop", {})
     assert "/runs" not in read(as_owner, f"/items/{service.pk}").partition('class="qd-page-head')[2]
     assert "Run on these" in read(as_owner, "/items?q=env:lab")
+
+
+def sent(*pairs: tuple[str, bytes]) -> list[SimpleUploadedFile]:
+    return [SimpleUploadedFile(name, content) for name, content in pairs]
+
+
+def test_files_are_uploaded_and_pushed(as_owner: Client, hosts: None) -> None:
+    values = {"query": "env:lab", "path": "/etc/app/", "mode": "0640", "keeps_backup": "on", "at_once": "200"}
+    answer = as_owner.post("/runs/new/push", values | {"files": sent(("a b.conf", b"one"), ("c", b"two"))})
+    run = Run.objects.get()
+    assert answer.headers["Location"] == f"/runs/{run.pk}"
+    digests = [hashlib.sha256(content).hexdigest() for content in (b"one", b"two")]
+    files = [{"sha256": digests[0], "name": "a b.conf"}, {"sha256": digests[1], "name": "c"}]
+    work = {"files": files, "path": "/etc/app/", "mode": "0640", "keeps_backup": True, "shows_diff": True}
+    assert (run.runner, run.work, run.is_check) == ("push", work, False)
+    again = read(as_owner, f"/runs/new/push?again={run.pk}")
+    assert f'value="{digests[0]} a b.conf" checked' in again
+    assert f"/runs/new/push?again={run.pk}" in read(as_owner, f"/runs/{run.pk}")
+
+
+def test_uploads_stay_when_something_else_is_wrong(as_owner: Client, hosts: None) -> None:
+    values = {"query": "env:nowhere", "path": "/etc/a", "at_once": "200", "is_check": "on"}
+    answer = as_owner.post("/runs/new/push", values | {"files": sent(("<a>", b"one"))})
+    assert answer.status_code == 422
+    assert "The query selects no host" in answer.content.decode()
+    kept = f"{hashlib.sha256(b'one').hexdigest()} <a>"
+    assert f'value="{escape(kept)}" checked' in answer.content.decode()
+    as_owner.post("/runs/new/push", values | {"query": "env:lab", "kept": [kept]})
+    assert Run.objects.get().is_check
+    empty = as_owner.post("/runs/new/push", values | {"query": "env:lab"})
+    assert (empty.status_code, "Name the files" in empty.content.decode()) == (422, True)
+
+
+# Downloads are read in threads of their own.
+@pytest.mark.django_db(transaction=True)
+def test_pulled_files_are_on_the_page_and_downloaded(as_owner: Client, as_teammate: Client, hosts: None) -> None:
+    answer = as_owner.post(
+        "/runs/new/pull", {"query": "env:lab", "path": "/etc/*", "max_mb": "5", "max_files": "9", "at_once": "200"}
+    )
+    run = Run.objects.get()
+    assert answer.headers["Location"] == f"/runs/{run.pk}"
+    assert run.work == {"path": "/etc/*", "max_mb": 5, "max_files": 9}
+    host = run.hosts.get(name="web1")
+    _pulled(host, "<x>.conf", b"pulled")
+    page = read(as_owner, f"/runs/{run.pk}")
+    assert "&lt;x&gt;.conf" in page
+    address = f"/runs/{run.pk}/hosts/{host.pk}/files/{host.values['files'][0]['id']}"
+    assert address in page
+    answer = as_owner.get(address)
+    assert _streamed(answer) == b"pulled"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="<x>.conf"'
+    assert b"web1/<x>.conf" in _streamed(as_owner.get(f"/runs/{run.pk}/files"))
+    assert AuditEvent.objects.filter(verb="jobs.file.download", result="ok").count() == 2
+    for path in (address, f"/runs/{run.pk}/files"):
+        assert as_teammate.get(path).status_code == 403
+    StoredFile.objects.all().delete()
+    assert "kept no more" in read(as_owner, f"/runs/{run.pk}")
+    read(as_owner, address, 404)
+    read(as_owner, f"/runs/{run.pk}/files", 404)
+
+
+def _pulled(host: RunHost, name: str, content: bytes) -> None:
+    stored = storing.put(io.BytesIO(content), hashlib.sha256(content).hexdigest(), len(content), by="x")
+    told = {"id": stored.pk, "path": f"/etc/{name}", "name": name, "size_bytes": len(content), "sha256": stored.sha256}
+    host.values, host.status = {"files": [told]}, HostStatus.OK
+    host.save()
+
+
+def _streamed(answer: Any) -> bytes:
+    async def whole() -> bytes:
+        return b"".join([block async for block in answer.streaming_content])
+
+    return async_to_sync(whole)()

@@ -10,6 +10,7 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
 from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
 
 from quarterdeck.core.errors import OpsError
 
@@ -43,6 +44,19 @@ async def in_background(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
     while (block := await in_thread(next, blocks, None)) is not None:
         if block:
             yield block
+
+
+def attachment(
+    blocks: Iterator[bytes], name: str, media_type: str = "application/octet-stream", *, size_bytes: int | None = None
+) -> StreamingHttpResponse:
+    """Return a download of what `blocks` yield, made in threads while it is sent. `name` is printable."""
+    answer = StreamingHttpResponse(in_background(blocks), content_type=media_type)
+    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    # Compressed, its length would be another one.
+    answer["Content-Encoding"] = "identity"
+    if size_bytes is not None:
+        answer["Content-Length"] = str(size_bytes)
+    return answer
 
 
 async def gzipped(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Annotated, BinaryIO, cast
 
 from django.http import HttpRequest, StreamingHttpResponse
-from django.utils.http import content_disposition_header
 from ninja import File, Path, Router, Status, UploadedFile
 from typing_extensions import TypedDict
 
 from quarterdeck.api.auth import identify
 from quarterdeck.api.description import file_answer
 from quarterdeck.api.shapes import Id, moment
-from quarterdeck.core.streams import in_background
+from quarterdeck.core.streams import attachment
 from quarterdeck.jobs.files import actions, archive, pulled
 from quarterdeck.jobs.files.models import StoredFile
 
@@ -59,10 +58,7 @@ def read(request: HttpRequest, sha256: Digest) -> StoredFileRow:
 )  # fmt: skip
 def download_all(request: HttpRequest, run_id: Id) -> StreamingHttpResponse:
     """Download all that a run pulled as a tar, each host's files in a directory of its name."""
-    content = in_background(pulled.download_all(identify(request), run_id))
-    answer = StreamingHttpResponse(content, content_type=archive.MEDIA_TYPE)
-    answer["Content-Disposition"] = f'attachment; filename="run-{run_id}.tar"'
-    return answer
+    return attachment(pulled.download_all(identify(request), run_id), f"run-{run_id}.tar", archive.MEDIA_TYPE)
 
 
 @router.get(
@@ -73,8 +69,4 @@ def download_all(request: HttpRequest, run_id: Id) -> StreamingHttpResponse:
 def download(request: HttpRequest, run_id: Id, host_id: Id, file_id: Id) -> StreamingHttpResponse:
     """Download one file that was pulled from a host; the host's `values` tell their ids."""
     file, blocks = pulled.download(identify(request), run_id, host_id, file_id)
-    answer = StreamingHttpResponse(in_background(blocks), content_type="application/octet-stream")
-    name = pulled.safe_name(file.name.rpartition("/")[2])
-    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
-    answer["Content-Length"] = str(file.size_bytes)
-    return answer
+    return attachment(blocks, pulled.file_name(file), size_bytes=file.size_bytes)

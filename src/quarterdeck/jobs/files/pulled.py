@@ -114,6 +114,11 @@ def safe_name(text: str) -> str:
     return f"_{name}" if name in ("", ".", "..") else name
 
 
+def file_name(file: Pulled) -> str:
+    """Return the name under which one file is downloaded."""
+    return safe_name(file.name.rpartition("/")[2])
+
+
 def unique(name: str, taken: set[str]) -> str:
     """Return the name, with a number where it is taken; it is taken then."""
     found, number = name, 1

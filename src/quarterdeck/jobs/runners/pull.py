@@ -29,7 +29,7 @@ from quarterdeck.remote.files.sources import split
 from quarterdeck.remote.sessions import Stream
 
 MAX_FILES, MAX_MB = 1000, 102_400
-_USUAL_MB = 100
+USUAL_MB = 100
 # What is left out is listed up to here; in most places it is one thing many times.
 _LEFT_OUT_SHOWN = 100
 
@@ -45,7 +45,7 @@ def read(work: Mapping[str, Any]) -> Work:
     refuse_unknown(work, "path", "max_mb", "max_files")
     path = checked(text_of(work, "path"))
     split(path)
-    megabytes, files = _number(work, "max_mb", _USUAL_MB, MAX_MB), _number(work, "max_files", MAX_FILES, MAX_FILES)
+    megabytes, files = _number(work, "max_mb", USUAL_MB, MAX_MB), _number(work, "max_files", MAX_FILES, MAX_FILES)
     return Work(path, PullLimits(megabytes << 20, files))
 
 

@@ -25,9 +25,9 @@ function propose(select: HTMLSelectElement): void {
 }
 
 function showName(drop: HTMLElement): void {
-  const file = drop.querySelector<HTMLInputElement>("input[type=file]")?.files?.[0];
+  const files = drop.querySelector<HTMLInputElement>("input[type=file]")?.files;
   const name = drop.querySelector("[data-drop-name]");
-  if (file && name) name.textContent = file.name;
+  if (files?.length && name) name.textContent = Array.from(files, (file) => file.name).join(", ");
 }
 
 function onDrag(event: DragEvent): void {

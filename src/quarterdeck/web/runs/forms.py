@@ -1,44 +1,25 @@
-"""The form that starts a run."""
+"""The forms that start a run."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from quarterdeck.core.durations import seconds_of
+from quarterdeck.jobs.runners import pull
 from quarterdeck.jobs.runs.planning import MAX_AT_ONCE, Options
 
 _MONO = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off", "class": "form-control font-monospace"}
 
 
-class RunForm(forms.Form):
-    """A command or a script, on which hosts, and in which way."""
+class WaysForm(forms.Form):
+    """On which hosts, and in which way: what the forms of all kinds of work share."""
 
     query = forms.CharField(widget=forms.HiddenInput, required=False, max_length=20_000)
-    command = forms.CharField(
-        label=_("Command"),
-        required=False,
-        max_length=64 << 10,
-        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
-        help_text=_("For the shell of the hosts, as you would type it there."),
-    )
-    script = forms.CharField(
-        label=_("Or a script"),
-        required=False,
-        max_length=1 << 20,
-        widget=forms.Textarea(attrs={"rows": 5, **_MONO}),
-        help_text=_(
-            "Its first line says what runs it (#!/usr/bin/env python3), /bin/sh else. Nothing of it stays on the host."
-        ),
-    )
-    arguments = forms.CharField(
-        label=_("Arguments of the script"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
-        help_text=_("One on each line. No shell looks into them."),
-    )
     becomes = forms.BooleanField(
         label=_("Become another user"),
         required=False,
@@ -86,14 +67,6 @@ class RunForm(forms.Form):
         except ValueError:
             raise forms.ValidationError(_("This is no time; write 30s, 5m or 2h.")) from None
 
-    def work(self) -> dict[str, Any]:
-        """Return the work of the valid form, as the runner reads it."""
-        values = self.cleaned_data
-        work: dict[str, Any] = {name: values[name] for name in ("command", "script") if values[name].strip()}
-        if arguments := values["arguments"].splitlines():
-            work["arguments"] = arguments
-        return work
-
     def options(self) -> Options:
         values = self.cleaned_data
         same = (
@@ -107,3 +80,119 @@ class RunForm(forms.Form):
             "reason",
         )
         return Options(timeout_seconds=values["timeout"], **{name: values[name] for name in same})
+
+
+class RunForm(WaysForm):
+    """A command or a script."""
+
+    runner = "ssh"
+    command = forms.CharField(
+        label=_("Command"),
+        required=False,
+        max_length=64 << 10,
+        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
+        help_text=_("For the shell of the hosts, as you would type it there."),
+    )
+    script = forms.CharField(
+        label=_("Or a script"),
+        required=False,
+        max_length=1 << 20,
+        widget=forms.Textarea(attrs={"rows": 5, **_MONO}),
+        help_text=_(
+            "Its first line says what runs it (#!/usr/bin/env python3), /bin/sh else. Nothing of it stays on the host."
+        ),
+    )
+    arguments = forms.CharField(
+        label=_("Arguments of the script"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
+        help_text=_("One on each line. No shell looks into them."),
+    )
+
+    def work(self) -> dict[str, Any]:
+        """Return the work of the valid form, as the runner reads it."""
+        values = self.cleaned_data
+        work: dict[str, Any] = {name: values[name] for name in ("command", "script") if values[name].strip()}
+        if arguments := values["arguments"].splitlines():
+            work["arguments"] = arguments
+        return work
+
+    @staticmethod
+    def initial_of(work: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the form has for the work of a run before."""
+        arguments = "\n".join(work.get("arguments", ()))
+        return {name: work.get(name, "") for name in ("command", "script")} | {"arguments": arguments}
+
+
+class PushForm(WaysForm):
+    """Files to hosts. The files themselves are no field: uploads stay, whatever else is wrong."""
+
+    runner = "push"
+    path = forms.CharField(
+        label=_("Path on the hosts"),
+        max_length=4096,
+        widget=forms.TextInput(attrs=_MONO),
+        help_text=_("With a / at its end, and for several files, it is a directory: /etc/nginx/"),
+    )
+    mode = forms.CharField(
+        label=_("Mode"), required=False, max_length=4, help_text=_("0644, for example. Empty: as it is on the host.")
+    )
+    owner = forms.CharField(label=_("Owner of the file"), required=False, max_length=100)
+    group = forms.CharField(label=_("Group of the file"), required=False, max_length=100)
+    is_template = forms.BooleanField(
+        label=_("They are templates"),
+        required=False,
+        help_text=_("Jinja2, with each host's values: {{ name }}, {{ env }}, {{ labels.role }} and its attributes."),
+    )
+    makes_directories = forms.BooleanField(label=_("Make directories that are not there"), required=False)
+    keeps_backup = forms.BooleanField(label=_("Keep what is replaced, beside it"), required=False)
+    is_check = forms.BooleanField(
+        label=_("Only tell what would change"),
+        required=False,
+        help_text=_("Nothing is done on the hosts; of texts the differences are shown."),
+    )
+    hides_diff = forms.BooleanField(
+        label=_("Show no differences"), required=False, help_text=_("For files that hold secrets.")
+    )
+    _FLAGS = ("is_template", "makes_directories", "keeps_backup")
+
+    def work(self, files: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+        """Return the work of the valid form with files as the runner names them."""
+        values = self.cleaned_data
+        texts = {name: values[name] for name in ("path", "mode", "owner", "group") if values[name]}
+        flags = {name: True for name in self._FLAGS if values[name]}
+        return {**texts, **flags, "shows_diff": not values["hides_diff"], "files": list(files)}
+
+    def options(self) -> Options:
+        return replace(super().options(), is_check=self.cleaned_data["is_check"])
+
+    @classmethod
+    def initial_of(cls, work: Mapping[str, Any]) -> dict[str, Any]:
+        same = {name: work.get(name, "") for name in ("path", "mode", "owner", "group")}
+        flags = {name: work.get(name, False) for name in cls._FLAGS}
+        return same | flags | {"hides_diff": not work.get("shows_diff", True)}
+
+
+class PullForm(WaysForm):
+    """Files from hosts."""
+
+    runner = "pull"
+    path = forms.CharField(
+        label=_("Path on the hosts"),
+        max_length=4096,
+        widget=forms.TextInput(attrs=_MONO),
+        help_text=_("A file, a directory with all below it, or a pattern: /var/log/nginx/*.log"),
+    )
+    max_mb = forms.IntegerField(
+        label=_("From each host at most (MB)"), min_value=1, max_value=pull.MAX_MB, initial=pull.USUAL_MB
+    )
+    max_files = forms.IntegerField(
+        label=_("Files of each host at most"), min_value=1, max_value=pull.MAX_FILES, initial=pull.MAX_FILES
+    )
+
+    def work(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("path", "max_mb", "max_files")}
+
+    @staticmethod
+    def initial_of(work: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(work)

@@ -12,6 +12,7 @@ from django.utils.text import get_valid_filename
 from django.views.decorators.http import require_GET
 
 from quarterdeck.core.streams import in_background
+from quarterdeck.jobs.files.pulled import files_of, still_kept
 from quarterdeck.jobs.runs import output, queries
 from quarterdeck.jobs.runs.models import Run, RunHost
 from quarterdeck.web.formatting import visible
@@ -35,6 +36,7 @@ def host(request: PageRequest, pk: int, host: int) -> HttpResponse:
     run, found = _found(request, pk, host)
     pieces, cursor = _pieces(found, _after(request.GET.get("from", "")))
     context = {"run": run, "host": found, "pieces": pieces, "cursor": cursor, "is_later": bool(request.GET.get("from"))}
+    context |= {"files": files_of(found), "kept": still_kept(files_of(found))}
     return render(request, "web/runs/host.html", context)
 
 

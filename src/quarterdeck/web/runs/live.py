@@ -7,12 +7,14 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from quarterdeck.access.checks import may
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.streams import server_sent
+from quarterdeck.jobs.files.pulled import files_of, still_kept
 from quarterdeck.jobs.runs import output, queries
 from quarterdeck.jobs.runs.approving import may_decide
 from quarterdeck.jobs.runs.following import News, follow
@@ -24,6 +26,7 @@ from quarterdeck.web.runs.tallies import Tally
 
 _HOSTS = 100
 _GROUPS = 30
+_FILES = 3
 _SAMPLE_BYTES = 4 << 10
 _LIVE_TEXT = 4 << 10
 
@@ -40,7 +43,7 @@ def context_of(request: PageRequest, run: Run) -> dict[str, Any]:
         "tally": Tally(counts),
         "seconds": (ended_at - run.started_at).total_seconds() if run.started_at else None,
         **_groups(request, run),
-        "hosts": rows,
+        **_pulled(run, rows),
         "next_cursor": cursor,
         "status": status,
         "may_run": may(request.actor, "jobs.run"),
@@ -58,7 +61,18 @@ def _page(hosts: QuerySet[RunHost], after: str) -> tuple[list[RunHost], str]:
     return found[:_HOSTS], str(found[_HOSTS - 1].pk) if len(found) > _HOSTS else ""
 
 
-def _can(run: Run, counts: Any) -> dict[str, bool]:
+def _pulled(run: Run, hosts: list[RunHost]) -> dict[str, Any]:
+    """Return the hosts, each with the first of the files that were pulled from it, and how many more there are."""
+    found = []
+    for host in hosts:
+        host.run = run
+        files = files_of(host)
+        found.append((host, files[:_FILES], max(0, len(files) - _FILES)))
+    kept = still_kept(file for _host, files, _more in found for file in files)
+    return {"hosts": found, "kept": kept, "has_files": run.runner == "pull"}
+
+
+def _can(run: Run, counts: Any) -> dict[str, Any]:
     """Return what may be done with a run as it stands."""
     again = ("failed", "unreachable", "lost", "cancelled", "skipped")
     return {
@@ -67,9 +81,19 @@ def _can(run: Run, counts: Any) -> dict[str, bool]:
         "pause": run.state in (RunState.QUEUED, RunState.RUNNING),
         "resume": run.state == RunState.PAUSED,
         # The form has what these have; another runner's work, or more of it, would be lost on the way.
-        "again": run.runner == "ssh" and not set(run.work) - {"command", "script", "arguments"},
+        "again": _again(run),
         "retry": run.is_ended and any(counts.get(status) for status in again),
     }
+
+
+def _again(run: Run) -> str:
+    """Return the address of the form that has all of the run's work, "" where there is none."""
+    known = {"ssh": {"command", "script", "arguments"}, "push": set(run.work), "pull": set(run.work)}
+    has_modes = any("mode" in file for file in run.work.get("files", ()))
+    if run.runner not in known or set(run.work) - known[run.runner] or has_modes:
+        return ""
+    name = "run_new" if run.runner == "ssh" else f"run_new_{run.runner}"
+    return f"{reverse(f'web:{name}')}?again={run.pk}"
 
 
 def _groups(request: PageRequest, run: Run) -> dict[str, Any]:

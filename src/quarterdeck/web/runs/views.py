@@ -11,18 +11,14 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from quarterdeck.access.checks import may
-from quarterdeck.access.vault.queries import credentials
-from quarterdeck.core.errors import BadInput, OpsError
+from quarterdeck.core.errors import BadInput
 from quarterdeck.jobs.runs import actions, approving, queries
 from quarterdeck.jobs.runs.models import Run, RunState
-from quarterdeck.jobs.runs.planning import chosen
-from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
 from quarterdeck.web.paging import newest_first
-from quarterdeck.web.runs.forms import RunForm
 from quarterdeck.web.runs.live import context_of
 from quarterdeck.web.runs.tallies import Tally
 
@@ -33,7 +29,6 @@ _FILTERS = (
     ("failed,stopped", gettext_noop("Failed")),
     ("succeeded", gettext_noop("Succeeded")),
 )
-_NAMES_SHOWN = 12
 _ACTS = {
     "cancel": actions.cancel_run,
     "pause": actions.pause_run,
@@ -67,56 +62,6 @@ def _filters(state: str) -> list[dict[str, Any]]:
         {"title": _(title), "url": f"{address}?{urlencode({'state': states})}", "current": states == state}
         for states, title in _FILTERS
     ]
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@page("jobs.run")
-def new(request: PageRequest) -> HttpResponseBase:
-    """The form, filled in as the address says: with a query, or as a run before."""
-    names = (
-        list(credentials(request.actor).values_list("name", flat=True))
-        if may(request.actor, "credentials.view")
-        else []
-    )
-    form = RunForm(posted(request)[0], initial=_initial(request), credentials=names)
-    if form.is_valid():
-        with errors_into(form):
-            run = actions.start_run(request.actor, "ssh", form.work(), form.cleaned_data["query"], form.options())
-            return redirect("web:run", run.pk)
-    query = form["query"].value() or ""
-    context = {"form": form, "query": query, **_hosts(request, query)}
-    return render(request, "web/runs/new.html", context, status=form_status(form))
-
-
-def _initial(request: PageRequest) -> dict[str, Any]:
-    again = request.GET.get("again", "")
-    if not again.isdecimal():
-        return {"query": request.GET.get("q", ""), "command": request.GET.get("command", "")}
-    before = queries.run_of(request.actor, int(again))
-    options = actions.options_of(before)
-    same = {name: getattr(options, name) for name in ("becomes", "credential", "at_once")}
-    work = {name: before.work.get(name, "") for name in ("command", "script")}
-    seconds = f"{options.timeout_seconds:g}s" if options.timeout_seconds else ""
-    arguments = "\n".join(before.work.get("arguments", ()))
-    return {"query": before.query, "timeout": seconds, "arguments": arguments, **work, **same}
-
-
-@require_GET
-@page("jobs.run")
-def chosen_hosts(request: PageRequest) -> HttpResponse:
-    """What a query selects, for who is about to run something there."""
-    return render(request, "web/runs/hosts_chosen.html", _hosts(request, request.GET.get("query", "")[:20_000]))
-
-
-def _hosts(request: PageRequest, query: str) -> dict[str, Any]:
-    if not query.strip():
-        return {}
-    try:
-        hosts = chosen(request.actor, query)
-    except OpsError as error:
-        return {"hosts_error": error}
-    return {"hosts_count": len(hosts), "hosts_names": [host.name for host in hosts[:_NAMES_SHOWN]],
-            "hosts_more": max(0, len(hosts) - _NAMES_SHOWN)}  # fmt: skip
 
 
 @require_GET
