@@ -25,7 +25,7 @@ PAGES = [
     "/access/users/new", "/access/users/1", "/access/groups", "/access/groups/new", "/access/roles", "/access/roles/1",
     "/credentials", "/credentials/new/ssh_certificate", "/credentials/new/become_password",
     "/host-keys", "/host-keys?q=is:changed", "/host-keys/import", "/hosts/new", "/runs", "/runs/new?q=type:host",
-    "/runs/new/push", "/runs/new/pull?q=type:host",
+    "/runs/new/push", "/runs/new/playbook?q=type:host", "/runs/new/pull?q=type:host",
     "/templates", "/templates/new",
     "/guards", "/guards/new", "/guards/1",
     "/terminals", "/terminals?state=ended",

@@ -74,6 +74,59 @@ def test_the_form_starts_a_run(as_owner: Client, hosts: None) -> None:
     assert (run.host_timeout_seconds, run.hosts_at_once, run.actor) == (300, 7, "owner")
 
 
+PLAYBOOK = {"query": "env:lab", "playbook": "- hosts: all\n", "at_once": "7"}
+
+
+def test_the_form_starts_a_playbook(as_owner: Client, hosts: None) -> None:
+    assert "Ansible" in read(as_owner, "/runs/new?q=env:lab")
+    more = {"variables": "a=b c\n\nd = ", "tags": "x, y", "is_check": "on", "shows_diff": "on", "timeout": "5m"}
+    answer = as_owner.post("/runs/new/playbook?q=env:lab", PLAYBOOK | more)
+    run = Run.objects.get()
+    assert answer.headers["Location"] == f"/runs/{run.pk}"
+    work = {"playbook": "- hosts: all\n", "variables": {"a": "b c", "d": ""}, "tags": ["x", "y"], "shows_diff": True}
+    assert (run.runner, run.work, run.is_check, run.host_timeout_seconds) == ("ansible", work, True, 300)
+    page = read(as_owner, f"/runs/{run.pk}")
+    assert "The playbook" in page
+    assert "only told what would change" in page
+
+
+def test_a_playbook_comes_as_a_file_or_is_one_module(as_owner: Client, hosts: None) -> None:
+    file = SimpleUploadedFile("site.yml", b"- hosts: all\n")
+    as_owner.post("/runs/new/playbook", PLAYBOOK | {"playbook": "", "file": file})
+    as_owner.post("/runs/new/playbook", PLAYBOOK | {"playbook": "", "module": "service", "arguments": "name=nginx"})
+    works = list(Run.objects.order_by("pk").values_list("work", flat=True))
+    assert works == [{"playbook": "- hosts: all\n"}, {"module": "service", "arguments": "name=nginx"}]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"playbook": ""}, "Give a playbook or a module"),
+        ({"playbook": "- hosts: [\n"}, "in line 2"),
+        ({"playbook": "hosts: all"}, "is no playbook"),
+        ({"playbook": "", "module": "a;b"}, "is no name of a module"),
+        ({"variables": "version"}, "is not NAME=value"),
+        ({"file": SimpleUploadedFile("a.yml", b"\xff")}, "no text in UTF-8"),
+        ({"file": SimpleUploadedFile("a.yml", b"a" * (1 << 20) + b"b")}, "longer than 1 MB"),
+    ],
+)
+def test_what_is_wrong_with_a_playbook_stands_in_the_form(
+    as_owner: Client, hosts: None, wrong: dict[str, Any], words: str
+) -> None:
+    answer = as_owner.post("/runs/new/playbook", PLAYBOOK | wrong)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    assert not Run.objects.exists()
+
+
+def test_playbooks_take_the_right_to_act_as_the_worker(client: Client, hosts: None) -> None:
+    client.force_login(person("op", Role.objects.get(name="operator")))
+    assert "/runs/new/playbook" not in read(client, "/runs/new")
+    read(client, "/runs/new/playbook", 403)
+    assert client.post("/runs/new/playbook", PLAYBOOK).status_code == 403
+    assert not Run.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

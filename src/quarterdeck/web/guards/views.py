@@ -114,13 +114,17 @@ def delete(request: PageRequest, pk: int) -> HttpResponseBase:
     return redirect("web:guards")
 
 
+_TYPED = {"ssh": ("command", "script"), "ansible": ("playbook", "module", "arguments")}
+
+
 @require_POST
 @page("jobs.run")
 def met(request: PageRequest) -> HttpResponse:
     """What guard rules will ask of the command that is being typed. What cannot be read yet asks for nothing yet."""
-    work = {name: request.POST[name] for name in ("command", "script") if request.POST.get(name, "").strip()}
+    runner = "ansible" if "playbook" in request.POST else "ssh"
+    work = {name: request.POST[name] for name in _TYPED[runner] if request.POST.get(name, "").strip()}
     try:
-        found = queries.tried(request.actor, "ssh", work, request.POST.get("query", "")) if work else []
+        found = queries.tried(request.actor, runner, work, request.POST.get("query", "")) if work else []
     except OpsError:
         found = []
     return render(request, "web/guards/met.html", {"met": found})

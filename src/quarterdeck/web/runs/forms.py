@@ -14,6 +14,7 @@ from quarterdeck.jobs.runners import pull
 from quarterdeck.jobs.runs.planning import MAX_AT_ONCE, Options
 
 _MONO = {"spellcheck": "false", "autocapitalize": "none", "autocomplete": "off", "class": "form-control font-monospace"}
+_MAX_FILE_BYTES = 1 << 20
 
 
 class WaysForm(forms.Form):
@@ -196,3 +197,94 @@ class PullForm(WaysForm):
     @staticmethod
     def initial_of(work: Mapping[str, Any]) -> dict[str, Any]:
         return dict(work)
+
+
+class PlaybookForm(WaysForm):
+    """An Ansible playbook of one file, or one module."""
+
+    runner = "ansible"
+    playbook = forms.CharField(
+        label=_("Playbook"),
+        required=False,
+        max_length=1 << 20,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10, **_MONO}),
+        help_text=_("It is played on these hosts only, whatever its hosts say beside."),
+    )
+    file = forms.FileField(
+        label=_("Or a file"),
+        required=False,
+        help_text=_(
+            "A playbook of one file. One with roles and templates comes by qd playbook, which takes them along."
+        ),
+    )
+    module = forms.CharField(
+        label=_("Module"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs=_MONO),
+        help_text=_("For example service or ansible.builtin.apt."),
+    )
+    arguments = forms.CharField(
+        label=_("Arguments of the module"),
+        required=False,
+        max_length=64 << 10,
+        widget=forms.TextInput(attrs=_MONO),
+        help_text=_("As Ansible writes them: name=nginx state=restarted"),
+    )
+    variables = forms.CharField(
+        label=_("Variables"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, **_MONO}),
+        help_text=_("One on each line: version=1.2. They are texts; no template is looked for in them."),
+    )
+    tags = forms.CharField(
+        label=_("Tags"), required=False, max_length=1000, help_text=_("Only what has one of them: deploy, web")
+    )
+    timeout = forms.CharField(
+        label=_("Time for the playbook"),
+        required=False,
+        max_length=20,
+        help_text=_("30s, 5m or 2h; the processes are ended then."),
+    )
+    is_check = forms.BooleanField(label=_("Only tell what would change"), required=False)
+    shows_diff = forms.BooleanField(label=_("Show what changes in files"), required=False)
+
+    def clean_file(self) -> str:
+        """Return the file's text, "" for none."""
+        found = self.cleaned_data["file"]
+        if not found:
+            return ""
+        if found.size > _MAX_FILE_BYTES:
+            raise forms.ValidationError(_("This is longer than 1 MB."))
+        try:
+            return str(found.read().decode())
+        except UnicodeDecodeError:
+            raise forms.ValidationError(_("This is no text in UTF-8.")) from None
+
+    def clean_variables(self) -> dict[str, str]:
+        pairs = [line.partition("=") for line in self.cleaned_data["variables"].splitlines() if line.strip()]
+        for name, equals, _value in pairs:
+            if not equals:
+                raise forms.ValidationError(_('"%(line)s" is not NAME=value.'), params={"line": name[:60]})
+        return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+    def work(self) -> dict[str, Any]:
+        """Return the work of the valid form, as the runner reads it."""
+        values = self.cleaned_data
+        playbook = values["playbook"] if values["playbook"].strip() else values["file"]
+        work: dict[str, Any] = {"playbook": playbook} if playbook else {}
+        if values["module"]:
+            work |= {"module": values["module"], "arguments": values["arguments"]}
+        tags = [tag.strip() for tag in values["tags"].split(",") if tag.strip()]
+        more = {"variables": values["variables"], "tags": tags, "shows_diff": values["shows_diff"]}
+        return work | {name: value for name, value in more.items() if value}
+
+    def options(self) -> Options:
+        return replace(super().options(), is_check=self.cleaned_data["is_check"])
+
+    @staticmethod
+    def initial_of(work: Mapping[str, Any]) -> dict[str, Any]:
+        # Of variables only their names are told: a retry has them, a form does not.
+        same = {name: work.get(name, "") for name in ("playbook", "module", "arguments")}
+        return same | {"tags": ", ".join(work.get("tags", ())), "shows_diff": work.get("shows_diff", False)}

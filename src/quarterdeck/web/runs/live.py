@@ -88,11 +88,15 @@ def _can(run: Run, counts: Any) -> dict[str, Any]:
 
 def _again(run: Run) -> str:
     """Return the address of the form that has all of the run's work, "" where there is none."""
-    known = {"ssh": {"command", "script", "arguments"}, "push": set(run.work), "pull": set(run.work)}
+    known = {
+        "ssh": {"command", "script", "arguments"}, "push": set(run.work), "pull": set(run.work),
+        "ansible": {"playbook", "module", "arguments", "tags", "shows_diff"},
+    }  # fmt: skip
     has_modes = any("mode" in file for file in run.work.get("files", ()))
-    if run.runner not in known or set(run.work) - known[run.runner] or has_modes:
+    is_map = isinstance(run.work.get("arguments"), dict)
+    if run.runner not in known or set(run.work) - known[run.runner] or has_modes or is_map:
         return ""
-    name = "run_new" if run.runner == "ssh" else f"run_new_{run.runner}"
+    name = {"ssh": "run_new", "ansible": "run_new_playbook"}.get(run.runner, f"run_new_{run.runner}")
     return f"{reverse(f'web:{name}')}?again={run.pk}"
 
 

@@ -1,4 +1,4 @@
-"""The forms that start a run: a command or a script, files to hosts, files from hosts."""
+"""The forms that start a run: a command or a script, files to hosts, files from hosts, a playbook."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from quarterdeck.jobs.runs import actions, queries
 from quarterdeck.jobs.runs.planning import chosen
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.pages import PageRequest, page
-from quarterdeck.web.runs.forms import PullForm, PushForm, RunForm, WaysForm
+from quarterdeck.web.runs.forms import PlaybookForm, PullForm, PushForm, RunForm, WaysForm
 
+Form = RunForm | PushForm | PullForm | PlaybookForm
 _NAMES_SHOWN = 12
 
 
@@ -53,13 +54,23 @@ def new_pull(request: PageRequest) -> HttpResponseBase:
     return _started(request, form, form.work) or _shown(request, form)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@page("jobs.run_local")
+def new_playbook(request: PageRequest) -> HttpResponseBase:
+    """What Ansible plays can run on the worker too, which takes a right of its own."""
+    form = PlaybookForm(*posted(request), initial=_initial(request, PlaybookForm), credentials=_credentials(request))
+    return _started(request, form, form.work) or _shown(request, form)
+
+
 def _credentials(request: PageRequest) -> list[str]:
     if not may(request.actor, "credentials.view"):
         return []
     return list(credentials(request.actor).values_list("name", flat=True))
 
 
-def _started(request: PageRequest, form: RunForm | PushForm | PullForm, work: Any) -> HttpResponseBase | None:
+def _started(
+    request: PageRequest, form: RunForm | PushForm | PullForm | PlaybookForm, work: Any
+) -> HttpResponseBase | None:
     if form.is_valid():
         with errors_into(form):
             query, options = form.cleaned_data["query"], form.options()
@@ -75,13 +86,15 @@ def _shown(request: PageRequest, form: WaysForm, **more: Any) -> HttpResponse:
 
 
 def _tabs(request: PageRequest, query: str) -> list[dict[str, Any]]:
-    pages = (("run_new", _("Command")), ("run_new_push", _("Push files")), ("run_new_pull", _("Pull files")))
+    pages = [("run_new", _("Command")), ("run_new_push", _("Push files")), ("run_new_pull", _("Pull files"))]
+    if may(request.actor, "jobs.run_local"):
+        pages.append(("run_new_playbook", _("Ansible")))
     tail = f"?{urlencode({'q': query})}" if query else ""
     found = [(reverse(f"web:{name}"), title) for name, title in pages]
     return [{"title": title, "url": url + tail, "current": request.path == url} for url, title in found]
 
 
-def _initial(request: PageRequest, form: type[RunForm | PushForm | PullForm]) -> dict[str, Any]:
+def _initial(request: PageRequest, form: type[Form]) -> dict[str, Any]:
     again = request.GET.get("again", "")
     if not again.isdecimal():
         return {"query": request.GET.get("q", ""), "command": request.GET.get("command", "")}

@@ -11,6 +11,7 @@ urlpatterns = [
     path("runs/new", starting.new, name="run_new"),
     path("runs/new/push", starting.new_push, name="run_new_push"),
     path("runs/new/pull", starting.new_pull, name="run_new_pull"),
+    path("runs/new/playbook", starting.new_playbook, name="run_new_playbook"),
     path("runs/new/hosts", starting.chosen_hosts, name="run_chosen_hosts"),
     path("runs/<int:pk>", views.run, name="run"),
     path("runs/<int:pk>/part", live.part, name="run_part"),
