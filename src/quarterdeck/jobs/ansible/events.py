@@ -21,10 +21,9 @@ from typing import Any
 from quarterdeck.jobs.runs.models import HostStatus
 from quarterdeck.remote.sessions import Chunk, Stream
 
-_OK, _FAILED, _SKIPPED = ("runner_on_ok", "runner_item_on_ok"), ("runner_on_failed", "runner_item_on_failed"), (
-    "runner_on_skipped",
-    "runner_item_on_skipped",
-)  # fmt: skip
+_OK = ("runner_on_ok", "runner_item_on_ok")
+_FAILED = ("runner_on_failed", "runner_item_on_failed")
+_SKIPPED = ("runner_on_skipped", "runner_item_on_skipped")
 _UNREACHABLE = ("runner_on_unreachable",)
 _RETRY = "runner_retry"
 _START = "runner_on_start"

@@ -40,6 +40,8 @@ _HELPER = Path(__file__).parent.parent / "ansible" / "helper.py"
 _FORKS_PER_CORE = 25
 # Events are no output: each host's output is counted by itself.
 _NO_LIMIT = 1 << 50
+# A fork for each host has some pipes.
+_LIMITS = local.LocalLimits(open_files=8192)
 _SAID_BYTES = 4096
 # A control socket's path has 104 bytes, of which ssh and Ansible need 40.
 _MAX_BASE = 40
@@ -198,7 +200,7 @@ class _Playing:
         arguments = [sys.executable, "-I", str(_HELPER)]
         seconds = self._around.patience.run
         async with aclosing(
-            local.run_program(arguments, stdin=self._order, seconds=seconds, max_bytes=_NO_LIMIT)
+            local.run_program(arguments, stdin=self._order, limits=_LIMITS, seconds=seconds, max_bytes=_NO_LIMIT)
         ) as parts:
             async for part in parts:
                 if isinstance(part, Exit):
