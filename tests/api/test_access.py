@@ -65,6 +65,7 @@ BODIES: dict[str, Any] = {
     "POST /host-keys/import": {"text": "x"},
     "PUT /templates/{slug}": {"definition": {"title": "x", "work": {"command": "true"}}},
     "POST /templates/library/{slug}": {},
+    "PUT /schedules/{slug}": {"plan": {"work": {"command": "true"}, "query": "type:host", "every": "1h"}},
     "POST /sql": {"query": "SELECT 1"},
     "POST /intake/keys": {"name": "x"},
     "PATCH /intake/keys/{key_id}": {"name": "x"},

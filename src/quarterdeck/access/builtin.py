@@ -27,6 +27,7 @@ ROLES = (
             "jobs.templates",
             "jobs.approve",
             "jobs.terminal",
+            "jobs.schedules",
             "jobs.host_keys",
             "access.tokens",
         ],

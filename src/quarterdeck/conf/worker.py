@@ -11,6 +11,7 @@ import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from quarterdeck.core.forks import keep
@@ -45,8 +46,18 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
 
 
 def _control(app: Any, data: Path, concurrency: int, queues: str, *, schedules: bool) -> None:
+    from celery import signals
+
+    # Beat has a process of its own, with little to do: people's schedules are started there, beside no queue.
+    signals.beat_embedded_init.connect(_start_schedules, weak=False)
     arguments = [f"--concurrency={concurrency}", f"--queues={queues}"]
     _work(app, data, "worker", [*arguments, "--beat"] if schedules else arguments)
+
+
+def _start_schedules(**_: Any) -> None:
+    from quarterdeck.jobs.schedules.firing import run_forever
+
+    Thread(target=run_forever, args=[Event()], name="schedules", daemon=True).start()
 
 
 def _runs(app: Any, data: Path, queue: str) -> None:

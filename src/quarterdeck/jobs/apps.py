@@ -19,4 +19,5 @@ class JobsConfig(AppConfig):
         register("jobs.guards", _("Edit the guard rules of runs"), scoped=False)
         register("jobs.terminal", _("Open terminals on hosts, and watch shared ones"))
         register("jobs.terminal_recordings", _("See the recordings of others' terminals, and close them"))
+        register("jobs.schedules", _("Change schedules of runs"), scoped=False)
         register("jobs.host_keys", _("Approve, refuse and import the host keys of SSH servers"))

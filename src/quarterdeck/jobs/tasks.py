@@ -10,12 +10,14 @@ from quarterdeck.jobs.facts.actions import refresh_facts as refresh
 from quarterdeck.jobs.files import keeping
 from quarterdeck.jobs.host_keys import alarming
 from quarterdeck.jobs.runs import approving, claiming, working
+from quarterdeck.jobs.schedules import firing
 from quarterdeck.jobs.terminals import actions as terminals
 
 SCHEDULES = {
     "jobs.watch_host_keys": ("jobs.watch_host_keys", 60),
     "jobs.sweep": ("jobs.sweep", 5),
     "jobs.forget_files": ("jobs.forget_files", 3600),
+    "jobs.forget_firings": ("jobs.forget_firings", 3600),
 }
 
 
@@ -53,3 +55,9 @@ def refresh_facts(items: list[int]) -> None:
     """Ask hosts for their facts, by their ids. See `facts.actions.refresh_facts`."""
     found = Item.objects.filter(pk__in=items).select_related("type").order_by("pk")
     refresh(SYSTEM.named("system:facts"), list(found))
+
+
+@shared_task(name="jobs.forget_firings", ignore_result=True)  # type: ignore[untyped-decorator]
+def forget_firings() -> None:
+    """Delete what became of schedules long ago. See `schedules.firing.forget_old`."""
+    firing.forget_old()

@@ -27,6 +27,7 @@ PAGES = (
     "job_templates",
     "guards",
     "terminals",
+    "schedules",
     "settings",
     "accounts",
 )

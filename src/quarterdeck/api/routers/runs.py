@@ -31,7 +31,8 @@ Names = Annotated[str, Query("", max_length=200, description="Names, separated b
 class RunRow(TypedDict):
     """A run. `counts` is how many hosts have which status; `batch` is the one that is due, from 0.
 
-    One of a template has its name and version in `template` and `template_version`, and what was answered in `answers`.
+    One of a template has its name and version in `template` and `template_version`, and what was answered in `answers`;
+    one that a schedule started has its name in `schedule`.
     `state` is approval, queued, running, paused, cancelling, stopping, succeeded, failed, stopped, cancelled or
     refused. `asked` lists the guard rules that it met: `[{"rule", "description", "asks", "why"}]`; where a second
     person was asked for, `decided_by` is that person and `decision` what was said.
@@ -58,6 +59,7 @@ class RunRow(TypedDict):
     template: str
     template_version: int | None
     answers: dict[str, Any]
+    schedule: str
     created_at: str
     started_at: str | None
     ended_at: str | None
@@ -185,6 +187,7 @@ def row_of(run: Run, counts: Mapping[str, int]) -> RunRow:
         "template": run.template,
         "template_version": run.template_version,
         "answers": run.answers,
+        "schedule": run.schedule,
         "created_at": moment(run.created_at) or "",
         "started_at": moment(run.started_at),
         "ended_at": moment(run.ended_at),

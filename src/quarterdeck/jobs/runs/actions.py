@@ -31,13 +31,19 @@ _VERB = "jobs.run"
 
 @action(_VERB)
 def start_run(
-    actor: Actor, runner: str, work: Mapping[str, Any], query: str, options: Options | None = None
-) -> Run:  # fmt: skip
+    actor: Actor,
+    runner: str,
+    work: Mapping[str, Any],
+    query: str,
+    options: Options | None = None,
+    *,
+    schedule: str = "",
+) -> Run:
     """Do `work` on the hosts of a query, by a runner such as "ssh". Returns at once; workers do it.
 
     Raises BadInput, BadQuery, Denied.
     """
-    return begin(actor, runner, work, chosen(actor, query), options or Options(), query=query)
+    return begin(actor, runner, work, chosen(actor, query), options or Options(), query=query, schedule=schedule)
 
 
 def begin(
@@ -105,6 +111,8 @@ def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:
     usual = {field.name: field.default for field in fields(Options)}
     chosen_ = {name: value for name, value in asdict(options).items() if value != usual[name]}
     told = {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
+    if run.schedule:
+        told["schedule"] = run.schedule
     if run.template:
         told |= {"template": run.template, "template_version": run.template_version, "answers": run.answers}
     if run.asked:

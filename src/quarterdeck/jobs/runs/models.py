@@ -55,7 +55,8 @@ class Run(models.Model):
 
     `work` is what its runner reads; it holds no secrets. `batches` lists the sizes of the batches that come one after
     the other, `batch` is the number of the one that is due, from 0. `max_fail` is "5%" of a batch's hosts or a number
-    of them, "" for no limit. One of a template has its name and version, and what was answered to its questions.
+    of them, "" for no limit. One of a template has its name and version, and what was answered to its questions; one of
+    a schedule has its name.
 
     `asked` lists the guard rules that it met, `[{"rule", "description", "asks", "why"}]`; where a second person was
     asked for, `decision` is what that person said.
@@ -86,6 +87,7 @@ class Run(models.Model):
     decided_by = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True)
     decision = models.CharField(max_length=500, blank=True)
+    schedule = models.CharField(max_length=60, blank=True)
 
     state = models.CharField(max_length=12, choices=RunState.choices, default=RunState.QUEUED)
     actor = models.CharField(max_length=150)

@@ -13,11 +13,12 @@ from quarterdeck.access.checks import action
 from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
-from quarterdeck.core.errors import BadInput, Stale
+from quarterdeck.core.errors import BadInput, Conflict, Stale
 from quarterdeck.jobs.runners import runner_named
 from quarterdeck.jobs.runs.actions import begin
 from quarterdeck.jobs.runs.models import Run
 from quarterdeck.jobs.runs.planning import chosen
+from quarterdeck.jobs.schedules.models import Schedule
 from quarterdeck.jobs.templates import queries
 from quarterdeck.jobs.templates.definitions import Definition, plain, read, shown
 from quarterdeck.jobs.templates.models import Template
@@ -97,8 +98,13 @@ def _check_work(wanted: Definition, names: list[str]) -> None:
 
 @action(VERB)
 def delete_template(actor: Actor, name: str) -> None:
-    """Delete a template; the runs of it stay. Raises Denied, NotFound."""
+    """Delete a template; the runs of it stay. Raises Denied, NotFound, Conflict when a schedule starts it."""
     template = queries.template_of(actor, name)
+    user = Schedule.objects.filter(template=name).first()
+    if user is not None:
+        raise Conflict(
+            _('the schedule "%(name)s" starts it') % {"name": user.name}, hint=f"qd schedules delete {user.name}"
+        )
     record(actor, "jobs.template.delete", template, before=template.definition)
     template.delete()
 
@@ -119,6 +125,7 @@ def start_template(
     query: str = "",
     is_check: bool = False,
     reason: str = "",
+    schedule: str = "",
 ) -> Run:
     """Start what a template prepares, with these answers. Where it has a query, `query` narrows that.
 
@@ -142,6 +149,7 @@ def start_template(
         template=template.name,
         template_version=template.version,
         answers=answers,
+        schedule=schedule,
     )
 
 

@@ -99,6 +99,7 @@ def template(request: PageRequest, name: str) -> HttpResponseBase:
         "text": _text(found),
         "may_run": may_run,
         "may_change": may(request.actor, VERB),
+        "may_schedule": may_run and may(request.actor, "jobs.schedules"),
         "runs": [(run, Tally(counts[run.pk])) for run in last],
     }
     return render(request, "web/job_templates/template.html", context, status=form_status(form))

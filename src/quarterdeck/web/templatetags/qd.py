@@ -92,6 +92,8 @@ _STATE_TONES = {
     "succeeded": "good",
     "changed": "info",
     "queued": "info",
+    "started": "good",
+    "missed": "warn",
     "waiting": "info",
     "paused": "warn",
     "approval": "warn",
