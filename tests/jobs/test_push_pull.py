@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -9,8 +10,8 @@ import os
 import stat
 import subprocess
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -31,9 +32,11 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, Denied, NotFound
 from quarterdeck.jobs.files import actions, archive, keeping, pulled, storing
 from quarterdeck.jobs.files.models import FilePart, StoredFile
-from quarterdeck.jobs.runners import pull, push
-from quarterdeck.jobs.runs.models import Run
+from quarterdeck.jobs.runners import Circumstances, End, Host, pull, push
+from quarterdeck.jobs.runners.transfers import Say, quarters, transferring
+from quarterdeck.jobs.runs.models import HostStatus, Run
 from quarterdeck.jobs.templates.models import Template
+from quarterdeck.remote.target import Patience
 
 EVIL = "-rf 'x' \"$(touch qd-evil)\"\n汉.conf"
 DIGEST = "a" * 64
@@ -147,6 +150,59 @@ def test_no_archive_leads_out_of_the_directory(tmp_path: Path, name: str) -> Non
     assert not (tmp_path / "out").exists()
 
 
+class OnePool:
+    """A pool whose connection is nothing."""
+
+    @asynccontextmanager
+    async def lease(self, *_target: Any) -> AsyncIterator[None]:
+        yield None
+
+
+def transferred(transfer: Any, *, max_bytes: int = 100, seconds: float | None = None) -> list[Any]:
+    around = Circumstances(cast(Any, OnePool()), cast(Any, None), Patience(run=seconds), max_bytes, cast(Any, None))
+
+    async def story() -> list[Any]:
+        return [
+            part async for part in transferring(cast(Any, Host(1, "a", cast(Any, None), None, {})), around, transfer)
+        ]
+
+    return asyncio.run(story())
+
+
+def test_a_transfer_is_told_bounded_and_has_its_time() -> None:
+    async def talks(_connection: Any, say: Say) -> End:
+        progress = quarters(say, "/x")
+        for done in range(0, 33, 4):
+            progress(done << 20, 32 << 20)
+        say("a" * 200)
+        return End(HostStatus.CHANGED, 0)
+
+    *chunks, end = transferred(talks)
+    assert b"".join(chunk.data for chunk in chunks).splitlines()[:2] == [b"/x: 25 % of 32 MB", b"/x: 50 % of 32 MB"]
+    assert sum(len(chunk.data) for chunk in chunks) == 100
+    assert (end.status, end.is_cut) == (HostStatus.CHANGED, True)
+
+    cleared: list[str] = []
+
+    async def hangs(_connection: Any, _say: Say) -> End:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleared.append("yes")
+        raise AssertionError
+
+    (late,) = transferred(hangs, seconds=0.01)
+    assert (late.status, late.error_code, cleared) == (HostStatus.FAILED, "timed_out", ["yes"])
+
+
+def test_what_is_there_already_has_no_quarters() -> None:
+    said: list[str] = []
+    progress = quarters(lambda text, _stream=None: said.append(text), "/x")
+    progress(32 << 20, 32 << 20)
+    quarters(lambda text, _stream=None: said.append(text), "/x")(1, 2)
+    assert said == []
+
+
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storing, "PART_BYTES", 4)
@@ -168,6 +224,22 @@ def test_a_content_is_stored_once_and_read_as_it_was(tmp_path: Path) -> None:
     told = AuditEvent.objects.filter(verb="jobs.file.upload")
     assert [event.object_name for event in told.order_by("pk")] == [EVIL, "b", "empty"]
     assert not any("0123456789" in f"{event.after_json}{event.detail}" for event in told)
+
+
+@pytest.mark.django_db
+def test_of_two_who_store_the_same_at_once_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    sha256 = hashlib.sha256(b"same").hexdigest()
+    write = storing._write
+
+    def overtaken(new: StoredFile, file: io.BytesIO) -> None:
+        monkeypatch.setattr(storing, "_write", write)
+        storing.put(io.BytesIO(b"same"), sha256, 4, by="first")
+        write(new, file)
+
+    monkeypatch.setattr(storing, "_write", overtaken)
+    found = storing.put(io.BytesIO(b"same"), sha256, 4, by="second", is_uploaded=True)
+    assert (found.created_by, found.is_uploaded, StoredFile.objects.count()) == ("first", True, 1)
+    assert list(storing.blocks(found)) == [b"same"]
 
 
 @pytest.mark.django_db

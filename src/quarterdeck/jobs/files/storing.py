@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -31,9 +31,8 @@ def put(file: BinaryIO, sha256: str, size_bytes: int, *, by: str, is_uploaded: b
 
     Raises BadInput when there is no room, Conflict when the file is not what `sha256` says.
     """
-    found = whole(sha256)
-    if found is not None:
-        return _used(found, is_uploaded=is_uploaded)
+    if (found := _used(sha256, is_uploaded=is_uploaded)) is not None:
+        return found
     _check_room(size_bytes)
     at = now()
     new = StoredFile.objects.create(
@@ -46,17 +45,17 @@ def put(file: BinaryIO, sha256: str, size_bytes: int, *, by: str, is_uploaded: b
     except BaseException as error:
         new.delete()
         # Somebody stored the same meanwhile.
-        if isinstance(error, IntegrityError) and (other := whole(sha256)) is not None:
-            return _used(other, is_uploaded=is_uploaded)
+        if isinstance(error, IntegrityError) and (found := _used(sha256, is_uploaded=is_uploaded)) is not None:
+            return found
         raise
     new.is_whole = True
     return new
 
 
-def _used(found: StoredFile, *, is_uploaded: bool) -> StoredFile:
-    found.used_at, found.is_uploaded = now(), found.is_uploaded or is_uploaded
-    found.save(update_fields=["used_at", "is_uploaded"])
-    return found
+def _used(sha256: str, *, is_uploaded: bool) -> StoredFile | None:
+    """Note that a content is used; None when it is not here."""
+    change: dict[str, Any] = {"used_at": now()} | ({"is_uploaded": True} if is_uploaded else {})
+    return whole(sha256) if StoredFile.objects.filter(sha256=sha256, is_whole=True).update(**change) else None
 
 
 def _check_room(size_bytes: int) -> None:

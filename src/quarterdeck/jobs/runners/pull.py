@@ -91,8 +91,9 @@ async def _pulled(
         limits=work.limits,
         progress=quarters(say, shown_path(work.path)),
     )
-    rows = [await _kept(file, directory, around) for file in found.files]
-    # As sha256sum prints it: hosts that have the same fold, the odd one out is seen.
+    # Directories list names in an order of their own: sorted, hosts that have the same print the same.
+    rows = [await _kept(file, directory, around) for file in sorted(found.files, key=lambda file: file.path)]
+    # As sha256sum prints it.
     say("".join(f"{row['sha256']}  {shown_path(row['path'])}\n" for row in rows))
     for path, why in found.left_out[:_LEFT_OUT_SHOWN]:
         say(f"left out ({why}): {path}\n", Stream.STDERR)
