@@ -72,6 +72,7 @@ NO_PAGES = {
     "credentials_rotate", "guard", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
     "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_file", "run_files",
     "run_host", "run_host_download", "run_live", "run_part",
+    "item_file_download", "item_files",
     "terminal", "terminal_act", "terminal_download", "terminal_events", "terminal_new",
     "log_tail", "log_metric_backfill", "log_metric_delete", "log_view_delete", "log_view_save",
 }  # fmt: skip

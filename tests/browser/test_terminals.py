@@ -46,7 +46,7 @@ ROWS = "[...document.querySelectorAll('.xterm-rows > div')].map(row => row.textC
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SshHost]:
-    with ssh_host("ListenAddress 127.0.4.1") as running:
+    with ssh_host("ListenAddress 127.0.4.1", "Subsystem sftp internal-sftp") as running:
         yield running
 
 
@@ -117,10 +117,25 @@ def test_a_terminal_is_used_watched_and_replayed(deck: Deck, open_page: Open, ho
         page.locator(".qd-actions a[href$=download]").click()
     assert loaded.value.suggested_filename.endswith("-shell1.cast")
     assert "typed-42 中文" in Path(loaded.value.path()).read_text()
+    _are_browsed(deck, page, item, tmp_path)
     page.goto(deck.url("/terminals"))
     expect(page.locator("tbody tr").first).to_contain_text("ops@shell1")
     expect(page.locator("tbody tr").first).to_contain_text("CHG-4711")
     inspect_both(page)
+
+
+def _are_browsed(deck: Deck, page: Page, item: int, home: Path) -> None:
+    """The host's files, on the tab beside it: a directory, a download."""
+    page.goto(deck.url(f"/items/{item}/files?path=/etc"))
+    expect(page.get_by_role("link", name="hosts", exact=True)).to_have_count(0)
+    expect(page.locator("tbody")).to_contain_text("passwd")
+    inspect_both(page)
+    with page.expect_download() as loaded:
+        page.locator("tr:has-text('passwd') a[href*='download']").first.click()
+    assert "ops:x:4001" in Path(loaded.value.path()).read_text()
+    page.goto(deck.url(f"/items/{item}/files?path=/nowhere"))
+    expect(page.locator("main [role=alert]")).to_contain_text("/nowhere")
+    inspect(page)
 
 
 def _columns(page: Page) -> int:

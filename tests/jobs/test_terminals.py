@@ -46,6 +46,19 @@ class Person:
         body = urlencode({**values, "csrfmiddlewaretoken": found[1]}).encode()
         return self._asked(urllib.request.Request(self.deck.url + path, body, {"Referer": self.deck.url + path}))
 
+    def upload(self, path: str, name: str, data: bytes, **values: str) -> tuple[int, str]:
+        """Send a file by the form of a page."""
+        found = _TOKEN.search(self.get(path)[1])
+        assert found, path
+        mark = "qd-boundary"
+        fields = {**values, "csrfmiddlewaretoken": found[1]}
+        parts = [f'Content-Disposition: form-data; name="{key}"\r\n\r\n{value}' for key, value in fields.items()]
+        head = f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        body = b"".join(f"--{mark}\r\n{part}\r\n".encode() for part in parts)
+        body += f"--{mark}\r\n{head}".encode() + data + f"\r\n--{mark}--\r\n".encode()
+        headers = {"Referer": self.deck.url + path, "Content-Type": f"multipart/form-data; boundary={mark}"}
+        return self._asked(urllib.request.Request(self.deck.url + path, body, headers))
+
     def _asked(self, request: urllib.request.Request) -> tuple[int, str]:
         try:
             with self._opener.open(request, timeout=30) as answer:
@@ -336,3 +349,37 @@ def test_a_stop_and_a_kill_of_ours_end_it_on_the_host(deck: Instance, captain: P
 def recorded(deck: Instance, session: int) -> bytes:
     _header, events = cast(deck, session)
     return "".join(text for _at, code, text in events if code == "o").encode()
+
+
+def test_files_of_a_host_are_listed_downloaded_and_uploaded(
+    deck: Instance, captain: Person, item: int, lab_host: SshHost
+) -> None:
+    home = lab_host.home / "browsed"
+    home.mkdir(mode=0o777)
+    home.chmod(0o777)
+    (home / "sub").mkdir()
+    (home / "notes <b>.txt").write_bytes(b"line\n" * 300_000)
+    os.mkfifo(home / "pipe", 0o666)
+    (home / os.fsdecode(b"caf\xe9")).write_text("latin")
+    path = urlencode({"path": str(home)})
+    status, text = captain.get(f"/items/{item}/files?{path}")
+    assert (status, "notes &lt;b&gt;.txt" in text, "caf\N{REPLACEMENT CHARACTER}" in text) == (200, True, True)
+    assert urlencode({"path": f"{home}/sub"}) in text
+    file = urlencode({"path": f"{home}/notes <b>.txt"})
+    status, text = captain.get(f"/items/{item}/files/download?{file}")
+    assert (status, text) == (200, "line\n" * 300_000)
+    for wrong, code in (("sub", 422), ("pipe", 422), ("none", 404)):
+        assert captain.get(f"/items/{item}/files/download?{urlencode({'path': f'{home}/{wrong}'})}")[0] == code
+    assert "alert" in captain.get(f"/items/{item}/files?{urlencode({'path': f'{home}/none'})}")[1]
+    assert captain.upload(f"/items/{item}/files?{path}", "new.txt", b"first")[0] == 200
+    status, text = captain.upload(f"/items/{item}/files?{path}", "new.txt", b"second")
+    assert (status, "is there already" in text, (home / "new.txt").read_text()) == (422, True, "first")
+    assert captain.upload(f"/items/{item}/files?{path}", "new.txt", b"second", replaces="on")[0] == 200
+    assert (home / "new.txt").read_text() == "second"
+    assert (home / "new.txt").stat().st_uid == 4001
+    viewer = person(deck, "looker", "viewer")
+    assert viewer.get(f"/items/{item}/files?{path}")[0] == 403
+    assert viewer.get(f"/items/{item}/files/download?{file}")[0] == 403
+    verbs = [one["verb"] for one in deck.get("/api/v1/audit?limit=60", token=deck.token)[1]["items"]]
+    for verb in ("list", "download", "upload"):
+        assert f"jobs.files.{verb}" in verbs

@@ -26,6 +26,7 @@ ROLES = (
             "jobs.run",
             "jobs.templates",
             "jobs.approve",
+            "jobs.files",
             "jobs.terminal",
             "jobs.schedules",
             "jobs.host_keys",

@@ -17,6 +17,7 @@ class JobsConfig(AppConfig):
         register("jobs.templates", _("Change job templates"), scoped=False)
         register("jobs.approve", _("Approve and refuse runs that wait for a second person"))
         register("jobs.guards", _("Edit the guard rules of runs"), scoped=False)
+        register("jobs.files", _("Browse, download and upload the files of hosts"))
         register("jobs.terminal", _("Open terminals on hosts, and watch shared ones"))
         register("jobs.terminal_recordings", _("See the recordings of others' terminals, and close them"))
         register("jobs.schedules", _("Change schedules of runs"), scoped=False)

@@ -26,15 +26,17 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from quarterdeck.audit.actor import Actor
-from quarterdeck.core.errors import BadInput, OpsError
+from quarterdeck.core.errors import BadInput, NotFound, OpsError
 from quarterdeck.core.streams import with_records
+from quarterdeck.inventory.models import Item
 from quarterdeck.jobs.terminals import actions
 from quarterdeck.jobs.terminals.keeping import SERVED_BY, Kept, Recording, keeper
 from quarterdeck.jobs.terminals.models import End, TerminalSession
-from quarterdeck.jobs.terminals.reaching import Line, Way, note_host_keys, way_to
+from quarterdeck.jobs.terminals.reaching import Line
+from quarterdeck.jobs.ways import Way, note_host_keys, way_to
 from quarterdeck.remote import loop
 from quarterdeck.remote.errors import RemoteError
-from quarterdeck.remote.terminals import Size, Terminal
+from quarterdeck.remote.terminals import Size, Terminal, in_container
 
 # On its way to a page and not drawn yet.
 _UNSEEN_BYTES = 512 << 10
@@ -141,9 +143,11 @@ class Serving:
         return self._terminal.exit_code if self._terminal is not None and self._end is End.EXITED else None
 
     async def _serve(self, session: TerminalSession) -> None:
-        way = await with_records(way_to, self._actor, session)
+        if session.item is None:
+            raise NotFound(_("the host is gone from the inventory"))
+        way = await with_records(way_to, self._actor, session.item, f"terminal {session.pk}")
         await with_records(actions.note_account, self._actor, session, way.target.user)
-        terminal, recording = await self._open(session, way), Recording(session.pk)
+        terminal, recording = await self._open(session, session.item, way), Recording(session.pk)
         self._kept = Kept(self._actor, session, self._stop, recording)
         keeper().keep(self._kept)
         await self._tell(kind="open", place=session.place)
@@ -159,12 +163,13 @@ class Serving:
                 one.cancel()
             await asyncio.gather(*works, return_exceptions=True)
 
-    async def _open(self, session: TerminalSession, way: Way) -> Terminal:
+    async def _open(self, session: TerminalSession, item: Item, way: Way) -> Terminal:
+        command = in_container(session.container) if session.container else None
         try:
-            self._terminal = await loop.wrap(self._line.open(way, self._size))
+            self._terminal = await loop.wrap(self._line.open(way, self._size, command))
             return self._terminal
         finally:
-            await with_records(note_host_keys, self._actor, session, way)
+            await with_records(note_host_keys, self._actor, item, way)
 
     async def _pass_on(self, terminal: Terminal, recording: Recording) -> None:
         """Hand on what the host prints, until it has nothing more to say."""

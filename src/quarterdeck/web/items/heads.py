@@ -27,6 +27,8 @@ def _open_differences(request: PageRequest, item: Item) -> int:
 def _hidden(request: PageRequest, item: Item) -> set[str]:
     """Return the tabs that the actor may not open, or that say nothing of such an item."""
     found = set() if is_reachable(item) and may(request.actor, "jobs.view", item) else {"runs"}
+    if not is_reachable(item) or not may(request.actor, "jobs.files", item):
+        found |= {"files"}
     if not may(request.actor, "telemetry.query", item):
         return found | {"metrics", *_OF_SENDERS}
     return found if catalogue().by_id[item.type_id].code in SENDING_TYPES else found | set(_OF_SENDERS)
@@ -60,6 +62,7 @@ def tabs(request: PageRequest, item: Item, current: str) -> list[dict[str, Any]]
         ("requests", _("Requests"), "web:item_requests", "route", 0),
         ("errors", _("Errors"), "web:item_errors", "alert-circle", 0),
         ("runs", _("Runs"), "web:item_runs", "terminal-2", 0),
+        ("files", _("Files"), "web:item_files", "folder", 0),
         ("relations", _("Relations"), "web:item_relations", "affiliate", 0),
         ("history", _("History"), "web:item_history", "history", 0),
         ("timeline", _("Timeline"), "web:item_timeline", "calendar-event", 0),
