@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,7 @@ from tests.lab.parts import wait_until
 from tests.lab.ssh_hosts import OPS, SshHost, ssh_host
 
 from quarterdeck.core.errors import BadInput
+from quarterdeck.jobs.ansible import helper
 from quarterdeck.jobs.ansible.events import Reading
 from quarterdeck.jobs.ansible.playbooks import programs, read
 from quarterdeck.jobs.ansible.reach import check, reach
@@ -94,6 +96,7 @@ def on_hosts(test: Any) -> Any:
         ({"playbook": PLAY, "name": "--help.yml"}, "files", "--help.yml"),
         ({"playbook": PLAY, "variables": {"a-b": 1}}, "variables", "a-b"),
         ({"playbook": PLAY, "variables": ["a"]}, "variables", "map"),
+        ({"playbook": PLAY + "  vars_prompt: [{name: who}]\n"}, "variables", "asks for who"),
         ({"playbook": PLAY, "forks": 0}, "forks", "500"),
         ({"playbook": PLAY, "tags": "web"}, "tags", "tags"),
         ({"playbook": PLAY, "shows_diff": "yes"}, "shows_diff", "true"),
@@ -117,6 +120,22 @@ def test_a_template_of_yaml_is_no_yaml() -> None:
     }
     found = read({"playbook": "- name: A play\n  hosts: all\n", "name": "site.yml", "files": files})
     assert (found.title, set(found.files)) == ("site.yml: A play", {"site.yml", *files})
+
+
+def test_a_question_that_is_answered_is_none() -> None:
+    asking = PLAY + "  vars_prompt: [{name: who}]\n"
+    assert read({"playbook": asking, "variables": {"who": "me"}}).variables == {"who": "me"}
+
+
+def test_a_worker_without_ansible_says_so_and_leaves_nothing(tmp_path: Path) -> None:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    order = json.dumps({"directory": str(directory)})
+    # Without site-packages there is no ansible-runner.
+    words = [sys.executable, "-I", "-S", helper.__file__]
+    done = subprocess.run(words, input=order, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"event": "missing", "name": "ansible-runner"}
+    assert not directory.exists()
 
 
 def test_a_module_is_a_playbook_of_one_task() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -75,12 +75,15 @@ def read(work: Mapping[str, Any]) -> Work:
         raise BadInput(_("give a playbook or a module"), hint="qd playbook site.yml -q type:host", field="playbook")
     files = {**_files(work), **({_name(work): playbook} if playbook.strip() else {_MODULE_FILE: _module(work)})}
     _check_files(files)
+    variables = _variables(work)
     path = _name(work) if playbook.strip() else _MODULE_FILE
+    if playbook.strip():
+        _refuse_questions(_plays(path, playbook), variables)
     return Work(
-        title=_title(path, files[path]) if playbook.strip() else _module_title(work),
+        title=_title(path, playbook) if playbook.strip() else _module_title(work),
         playbook=path,
         files=files,
-        variables=_variables(work),
+        variables=variables,
         tags=_words(work, "tags"),
         skip_tags=_words(work, "skip_tags"),
         shows_diff=_flag(work, "shows_diff"),
@@ -138,8 +141,8 @@ def _load(text: str, path: str) -> object:
         ) from error
 
 
-def _title(path: str, text: str) -> str:
-    """Return "site.yml: name of its first play". Raises BadInput for what is no playbook."""
+def _plays(path: str, text: str) -> list[dict[str, Any]]:
+    """Return the plays of a playbook. Raises BadInput for what is none."""
     plays = _load(text, path)
     if not isinstance(plays, list) or not plays:
         raise BadInput(
@@ -154,7 +157,26 @@ def _title(path: str, text: str) -> str:
                 hint="- hosts: all",
                 field="playbook",
             )
-    name = plays[0].get("name")
+    return plays
+
+
+def _refuse_questions(plays: Sequence[Mapping[str, Any]], variables: Mapping[str, Any]) -> None:
+    """Raise BadInput for a question that nobody will be there to answer: it would be waited for."""
+    for play in plays:
+        asked = play.get("vars_prompt")
+        for one in asked if isinstance(asked, list) else ():
+            name = one.get("name") if isinstance(one, dict) else None
+            if isinstance(name, str) and name not in variables:
+                raise BadInput(
+                    _("the playbook asks for %(name)s, and nobody is there to answer") % {"name": name[:60]},
+                    hint=f"-e {name[:60]}=...",
+                    field="variables",
+                )
+
+
+def _title(path: str, text: str) -> str:
+    """Return "site.yml: name of its first play"."""
+    name = _plays(path, text)[0].get("name")
     stem = PurePosixPath(path).name
     return f"{stem}: {name.strip()}" if isinstance(name, str) and name.strip() else stem
 
