@@ -1,7 +1,7 @@
 """The worker: two of Celery's, forked from one process, by default with the schedules of django-celery-beat.
 
 control   short tasks, in processes that can be ended and are renewed when they grow
-runs      work on hosts, in threads of one process: they share its warm connections
+runs      work on hosts, in threads of one process: they share its warm connections; one more thread is the clock
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
     """
     # Read by Celery when it is imported. A warm shutdown, its default, would wait for tasks without end.
     os.environ["REMAP_SIGTERM"] = "SIGQUIT"
+    # Django's checks are the tests' matter; they would load every page and the whole API: 45 MB that no task needs.
+    os.environ["CELERY_SKIP_CHECKS"] = "1"
     from quarterdeck.conf.celery import QUEUE, app
     from quarterdeck.conf.startup import prepare_records
     from quarterdeck.jobs.runs.claiming import QUEUE as RUNS
@@ -39,32 +41,40 @@ def run(data: Path, concurrency: int, *, schedules: bool = True, queues: str = "
     wanted = [name.strip() for name in queues.split(",") if name.strip()] or [QUEUE, RUNS]
     parts: dict[str, Callable[[], None]] = {}
     if control := [name for name in wanted if name != RUNS]:
-        parts["worker"] = partial(_control, app, data, concurrency, ",".join(control), schedules=schedules)
+        # The clock is a thread of `runs`, which forks nothing; a process of its own would cost 50 MB.
+        is_clock = schedules and RUNS not in wanted
+        parts["worker"] = partial(_control, app, data, concurrency, ",".join(control), is_clock=is_clock)
     if RUNS in wanted:
-        parts["runs"] = partial(_runs, app, data, RUNS)
+        parts["runs"] = partial(_runs, app, data, RUNS, is_clock=schedules)
     keep(parts)
 
 
-def _control(app: Any, data: Path, concurrency: int, queues: str, *, schedules: bool) -> None:
+def _control(app: Any, data: Path, concurrency: int, queues: str, *, is_clock: bool) -> None:
     from celery import signals
 
-    # Beat has a process of its own, with little to do: people's schedules are started there, beside no queue.
-    signals.beat_embedded_init.connect(_start_schedules, weak=False)
+    if is_clock:
+        signals.beat_embedded_init.connect(_start_schedules, weak=False)
     arguments = [f"--concurrency={concurrency}", f"--queues={queues}"]
-    _work(app, data, "worker", [*arguments, "--beat"] if schedules else arguments)
+    _work(app, data, "worker", [*arguments, "--beat"] if is_clock else arguments)
 
 
 def _start_schedules(**_: Any) -> None:
+    """People's schedules are started beside the clock, and wait for no queue."""
     from quarterdeck.jobs.schedules.firing import run_forever
 
     Thread(target=run_forever, args=[Event()], name="schedules", daemon=True).start()
 
 
-def _runs(app: Any, data: Path, queue: str) -> None:
+def _runs(app: Any, data: Path, queue: str, *, is_clock: bool) -> None:
     from celery import signals
+    from celery.beat import EmbeddedService
 
     from quarterdeck.jobs.runs import working
 
+    if is_clock:
+        clock = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
+        signals.worker_ready.connect(lambda **_: clock.start(), weak=False)
+        signals.worker_ready.connect(_start_schedules, weak=False)
     signals.worker_shutting_down.connect(lambda **_: working.stop(), weak=False)
     arguments = ["--pool=threads", f"--concurrency={_SHARDS_AT_ONCE}", f"--queues={queue}", "--hostname=runs@%h"]
     _work(app, data, "runs", arguments)
