@@ -48,6 +48,7 @@ _MAX_TEXT = 4000
 @dataclass(slots=True)
 class _Host:
     task: str = ""
+    task_uuid: object = None
     play: str = ""
     error: str = ""
     is_unreachable: bool = False
@@ -181,7 +182,7 @@ class Reading:
 def _reason(result: Mapping[str, Any]) -> str:
     """Return why a task failed: the module's message and, since that says little of a command, its last words."""
     said = _lines_of(result.get("stderr")) or _lines_of(result.get("stdout"))
-    parts = [_one_line(result.get("msg")), _one_line(said[-1]) if said and "rc" in result else ""]
+    parts = [_one_line(result.get("msg")).rstrip("."), _one_line(said[-1]) if said and "rc" in result else ""]
     return ": ".join(part for part in parts if part)
 
 
@@ -194,8 +195,9 @@ def _headers(host: _Host, event: Mapping[str, Any]) -> Iterator[str]:
     if play != host.play:
         host.play, host.task = play, ""
         yield f"PLAY [{_one_line(play)}]"
-    if task != host.task:
-        host.task = task
+    # Tasks of one name may follow each other.
+    if (task, event.get("task_uuid")) != (host.task, host.task_uuid):
+        host.task, host.task_uuid = task, event.get("task_uuid")
         yield f"TASK [{_one_line(task)}]"
 
 

@@ -29,7 +29,7 @@ from typing import Any
 
 _KEX = ("mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org")
 _AGENT_SECONDS = 20
-_SHOWN = ("host", "task", "play", "task_action", "res", "ignore_errors")
+_SHOWN = ("host", "task", "task_uuid", "play", "task_action", "res", "ignore_errors")
 _STATS = ("ok", "changed", "failures", "dark", "skipped", "rescued", "ignored", "processed")
 # Adds the mark to what runs on the host: the last argument is the command, "/bin/sh -c ..." where Ansible made it.
 _SSH = """#!/bin/sh
