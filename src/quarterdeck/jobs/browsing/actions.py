@@ -75,17 +75,21 @@ class Session:
 
 @dataclass(slots=True)
 class Download:
-    """A file that is about to be sent: `blocks` reads it, and lets go of the host at its end or when it is closed."""
+    """A file that is about to be sent: read by iterating over it. Whoever has it closes it, also when nobody reads."""
 
     size_bytes: int
     _session: Session
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
         try:
             while block := await loop.wrap(self._session.next()):
                 yield block
         finally:
             await loop.wrap(self._session.close())
+
+    def close(self) -> None:
+        """Let go of the host. Closed again it stays so."""
+        loop.run(self._session.close())
 
 
 @action(VERB, atomic=False)

@@ -126,7 +126,7 @@ def download(request: PageRequest, pk: int) -> HttpResponse | StreamingHttpRespo
     item = queries.get_item(request.actor, pk)
     path = request.GET.get("path", "")
     found = actions.download_file(request.actor, item, path)
-    answer = StreamingHttpResponse(found.blocks(), content_type="application/octet-stream")
+    answer = StreamingHttpResponse(found, content_type="application/octet-stream")
     name = path.rstrip("/").rpartition("/")[2]
     answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(name or "file")}"'
     return answer
