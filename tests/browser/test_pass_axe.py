@@ -69,7 +69,7 @@ NO_PAGES = {
     "credential", "credential_attach", "credential_delete", "credential_detach", "credential_save", "credential_secret",
     "schedule", "schedule_act", "schedule_edit", "schedule_times",
     "template", "template_delete", "template_edit", "template_export", "template_take",
-    "credentials_rotate", "guard", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
+    "credentials_rotate", "guard_delete", "guards_met", "host_keys_decide", "hosts_preview", "item_facts",
     "item_packages", "run", "run_act", "run_chosen_hosts", "run_decide", "run_difference", "run_file", "run_files",
     "run_host", "run_host_download", "run_live", "run_part",
     "item_file_download", "item_files",
