@@ -87,6 +87,7 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "jobs.view",
         "templates survey forms library",
     ),
+    NavEntry(_OPERATE, _("Schedules"), "web:schedules", "calendar-event", "jobs.view", "cron timer calendar planned"),
     NavEntry(
         _OPERATE,
         _("Terminals"),
@@ -95,7 +96,6 @@ NAVIGATION: tuple[NavEntry, ...] = (
         "jobs.terminal jobs.terminal_recordings",
         "shell ssh console recordings replay asciicast",
     ),
-    NavEntry(_OPERATE, _("Schedules"), "web:schedules", "calendar-event", "jobs.view", "cron timer calendar planned"),
     NavEntry(_ADMIN, _("Audit"), "web:audit", "shield-check", "audit.view", "log events who verify"),
     NavEntry(_ADMIN, _("Access"), "web:users", "users", "access.view", "users groups roles tokens permissions"),
     NavEntry(
