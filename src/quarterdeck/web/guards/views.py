@@ -70,7 +70,7 @@ class GuardForm(forms.Form):
         help_text=gettext_lazy("One on a line: Mon-Fri 22:00-06:00, Sat,Sun or Daily 12:00-13:00."),
     )
     zone = forms.ChoiceField(label=gettext_lazy("Time zone of the windows"), initial="UTC")
-    is_enabled = forms.BooleanField(label=gettext_lazy("It counts"), required=False, initial=True)
+    is_enabled = forms.BooleanField(label=gettext_lazy("Enabled"), required=False, initial=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
