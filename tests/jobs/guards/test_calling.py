@@ -55,6 +55,11 @@ def names(text: str) -> set[str | None]:
         "[ -f x ] && reboot",
         "[[ -f x ]] && reboot",
         "busybox reboot",
+        "sudo -i <<EOF\nreboot\nEOF",
+        "sudo --shell <<< reboot",
+        "su - <<EOF\nreboot\nEOF",
+        "pkexec reboot",
+        "coproc reboot",
     ],
 )  # fmt: skip
 def test_a_call_is_found_however_it_is_written(text: str) -> None:
@@ -66,6 +71,7 @@ def test_a_call_is_found_however_it_is_written(text: str) -> None:
     [
         "echo reboot", "grep -r 'reboot' /var/log", "echo 'a; reboot'", "# reboot", "cat reboot.sh", "last reboot",
         "cat <<EOF\nreboot\nEOF", "journalctl -u reboot.service", "X=reboot true", "./reboot-check",
+        "sudo tee x <<EOF\nreboot\nEOF",
     ],
 )  # fmt: skip
 def test_what_is_only_a_word_is_no_call(text: str) -> None:
@@ -73,7 +79,20 @@ def test_what_is_only_a_word_is_no_call(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["$CMD now", "$(cat x)", "/sbin/reb?ot", "r{e,}boot", "bash <<< $X", "${A}b", "$'reb\\x6fot'", "if then (("]
+    "text",
+    [
+        "$CMD now",
+        "$(cat x)",
+        "/sbin/reb?ot",
+        "r{e,}boot",
+        "bash <<< $X",
+        "${A}b",
+        "$'reb\\x6fot'",
+        "if then ((",
+        "echo reboot | sh",
+        "curl -s x | sudo bash -s",
+        "cat x | tee y | ssh other sh",
+    ],
 )
 def test_what_only_the_host_knows_is_told(text: str) -> None:
     assert None in names(text)
@@ -125,6 +144,7 @@ def test_variables_that_the_text_sets_are_not(text: str) -> None:
         "$(" * 20_000 + ")" * 20_000,
         "eval " + "'eval " * 2000,
         "sh -c 'sh' " * 3000,
+        "\n".join(f"find {'rm ' * 190} x{number} -r -f" for number in range(1500)),
     ],
 )
 def test_a_text_that_no_one_writes_is_bounded_and_not_understood(text: str) -> None:
@@ -145,6 +165,12 @@ def test_a_text_that_no_one_writes_is_bounded_and_not_understood(text: str) -> N
         ("systemctl stop|restart nginx*", "systemctl restart nginx.service"),
         ("$", "curl -s https://x | $SHELL"),
         ("rm '* *'", "rm 'a b'"),
+        ("rm -r /etc", "rm -rf /etc/"),
+        ("rm -r /etc", "rm -rf /etc/*"),
+        ("rm -r /etc", "rm -rf //etc"),
+        ("rm -r /", "rm -rf //"),
+        ("rm -r /", "rm -rf /*"),
+        ("rm -r ~", "rm -rf ~/"),
     ],
 )  # fmt: skip
 def test_a_pattern_meets(pattern: str, text: str) -> None:
@@ -157,6 +183,7 @@ def test_a_pattern_meets(pattern: str, text: str) -> None:
     [
         ("rm -r /*", "rm /srv/x"),
         ("rm -r /*", "rm -rf build"),
+        ("rm -r /etc", "rm -rf /etc/nginx"),
         ("rm --recursive", "rm $OPTIONS x"),
         ("dd of=/dev/*", "dd if=/dev/sda of=disk.img"),
         ("systemctl stop nginx", "systemctl status nginx"),

@@ -124,6 +124,18 @@ def test_what_only_tells_is_not_guarded() -> None:
     assert run.asked == []
 
 
+def test_a_check_that_may_change_something_is_guarded() -> None:
+    rule(asks="refusal")
+    work = {"playbook": "- hosts: all\n  tasks: [{ping: , check_mode: false}]\n"}
+    with pytest.raises(Denied, match="careful"):
+        actions.start_run(SYSTEM, "ansible", work, "type:host", Options(is_check=True))
+
+
+def test_what_one_may_not_run_is_not_tried_either() -> None:
+    with pytest.raises(Denied):
+        queries.tried(operator("ann"), "local", {"command": "uptime"}, "")
+
+
 def test_a_second_person_lets_it_begin(announced: Announced) -> None:
     rule(query="env:prod", asks="approval")
     ann, bob = operator("ann"), operator("bob")

@@ -24,7 +24,7 @@ _BASH = Language(tree_sitter_bash.language())
 _WRAPPERS = frozenset(
     """sudo doas env nohup time nice ionice chrt timeout xargs setsid exec command builtin chroot stdbuf flock parallel
     busybox toybox su runuser unshare nsenter systemd-run strace ltrace taskset find fd watch docker podman kubectl
-    ssh""".split()  # noqa: SIM905 - a list of this length is not read
+    ssh pkexec run0 coproc""".split()  # noqa: SIM905 - a list of this length is not read
 )
 # These take their words as texts for a shell.
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "mksh", "rbash"})
@@ -34,13 +34,16 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED_IN_QUOTES = re.compile(r'\\([$`"\\\n])')
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 _SPLIT = re.compile(r"[\s*?\[\\]|^$")
+# Options of sudo that start a shell.
+_LOGIN = re.compile(r"-[A-Za-z]*[is]|--login|--shell")
 # Of a name these make something that only the host knows.
 _EXPANDED = re.compile(r"[*?]|\[.|\{.*(?:,|\.\.).*\}")
 # Beyond these a text is not understood: nobody writes such a one by hand.
 _DEPTH = 6
 _TEXTS_MAX = 500
 _NODES_MAX = 200_000
-_WORDS_MAX = 200
+_WORDS_MAX = 60
+_ALL_WORDS_MAX = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,11 @@ def calls_of(text: str, environment: Variables = MappingProxyType({})) -> tuple[
 class _Reading:
     def __init__(self, environment: Variables) -> None:
         self._known = dict(environment)
-        self._texts, self._walked = 0, 0
+        self._texts, self._walked, self._words = 0, 0, 0
 
     def of_text(self, text: str, depth: int) -> Iterator[Call]:
         self._texts += 1
-        if depth > _DEPTH or self._texts > _TEXTS_MAX:
+        if depth > _DEPTH or self._texts > _TEXTS_MAX or self._words > _ALL_WORDS_MAX:
             yield NOT_KNOWN
             return
         root = Parser(_BASH).parse(text.encode(errors="replace")).root_node
@@ -77,7 +80,12 @@ class _Reading:
             yield NOT_KNOWN
         self._forget_set(root)
         for node in self._nodes(root):
-            if node.type == "command":
+            if self._words > _ALL_WORDS_MAX:
+                yield NOT_KNOWN
+                return
+            if node.type == "pipeline":
+                yield from self._of_pipeline(node)
+            elif node.type == "command":
                 yield from self._of_words(_words(node, self._known), depth)
                 yield from self._of_redirects(node, node.named_children, depth)
             elif node.type == "redirected_statement":
@@ -118,11 +126,20 @@ class _Reading:
                 yield from self._of_call(Call(_base(word), tuple(words[start + 1 :])), depth)
 
     def _of_call(self, call: Call, depth: int) -> Iterator[Call]:
+        self._words += 1 + len(call.words)
         yield call
         if call.name in _TEXTS:
             for text in call.words:
                 if text and not text.startswith("-"):
                     yield from self.of_text(text, depth + 1)
+
+    def _of_pipeline(self, node: Node) -> Iterator[Call]:
+        """A shell that reads its text from a pipe: nobody knows it here."""
+        for command in node.named_children[1:]:
+            words = _words(command, self._known) if command.type == "command" else ()
+            after = next((words[at + 1 :] for at, word in enumerate(words) if _base(word) in SHELLS), None)
+            if after is not None and all(word and word.startswith("-") and "c" not in word for word in after):
+                yield NOT_KNOWN
 
     def _of_redirects(self, command: Node, redirects: Iterable[Node], depth: int) -> Iterator[Call]:
         """A shell that reads its text from a here-document or a here-string."""
@@ -203,5 +220,9 @@ def _base(word: Word) -> Word:
     return None if word is None or _EXPANDED.search(word) else word.rsplit("/", 1)[-1]
 
 
-def _is_shell(words: Iterable[Word]) -> bool:
-    return any(word is not None and word.rsplit("/", 1)[-1] in SHELLS for word in words)
+def _is_shell(words: Sequence[Word]) -> bool:
+    """Whether a command reads a text for a shell from its standard input, as far as its words tell."""
+    names = [_base(word) for word in words]
+    if names[:1] == ["sudo"] or names[:1] == ["doas"]:
+        return bool(SHELLS & set(names)) or any(word and _LOGIN.fullmatch(word) for word in words)
+    return bool({*SHELLS, "su", "runuser", "ssh"} & set(names))

@@ -7,7 +7,7 @@
 
 The first word is the program's name without its folder. Each other word must be met by one of the call's words, in any
 order. `*`, `?` and `[...]` are as in file names, but `*` goes over `/`; `|` parts choices. A word of the call that is
-known on the host only meets every pattern but an option's.
+known on the host only meets every pattern but an option's. A directory is met by its contents' `/etc/*` as well.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from fnmatch import translate
+from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
@@ -24,6 +25,7 @@ from quarterdeck.jobs.guards.calling import Call, Word
 
 MAX_PATTERNS = 200
 _OPTION = re.compile(r"-[A-Za-z0-9]")
+_SLASHES = re.compile(r"//+")
 _UNKNOWN = "$"
 
 
@@ -32,35 +34,51 @@ class Pattern:
     """`text` as a person wrote it."""
 
     text: str
-    name: str
-    words: tuple[str, ...]
+    name: Choice
+    words: tuple[Choice, ...]
 
     def meets(self, call: Call) -> bool:
-        if call.name is None or self.name == _UNKNOWN:
-            return call.name is None and self.name == _UNKNOWN
-        return _meets(self.name, call.name) and all(any(_meets(one, word) for word in call.words) for one in self.words)
+        if call.name is None or self.name.text == _UNKNOWN:
+            return call.name is None and self.name.text == _UNKNOWN
+        return self.name.meets(call.name) and all(any(map(one.meets, call.words)) for one in self.words)
 
 
-def _meets(pattern: str, word: Word) -> bool:
-    return any(_meets_one(one, word) for one in pattern.split("|"))
+class Choice:
+    """One word of a pattern: "stop|restart"."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        parts = text.split("|")
+        self._meets = re.compile("|".join(map(_expression, parts))).fullmatch
+        self._meets_unknown = any(not part.startswith("-") for part in parts)
+
+    def meets(self, word: Word) -> bool:
+        if word is None:
+            return self._meets_unknown
+        if self._meets(word):
+            return True
+        # Also as the directory that is meant: "/etc/", "//etc" and "/etc/*" are "/etc".
+        return word[:1] in ("/", "~") and self._meets(_directory(word)) is not None
 
 
-def _meets_one(pattern: str, word: Word) -> bool:
-    if _OPTION.fullmatch(pattern):
-        # Options of one letter may stand together: -rf.
-        return word is not None and bool(re.fullmatch(rf"-[A-Za-z0-9]*{pattern[1]}[A-Za-z0-9]*", word))
-    if word is None:
-        return not pattern.startswith("-")
-    return re.fullmatch(translate(pattern), word) is not None
+def _expression(part: str) -> str:
+    # Options of one letter may stand together: -rf.
+    return rf"-[A-Za-z0-9]*{part[1]}[A-Za-z0-9]*" if _OPTION.fullmatch(part) else translate(part)
 
 
-def patterns_of(text: str) -> list[Pattern]:
+def _directory(path: str) -> str:
+    plain = _SLASHES.sub("/", path).removesuffix("*")
+    return plain.rstrip("/") or "/"
+
+
+@lru_cache(maxsize=256)
+def patterns_of(text: str) -> tuple[Pattern, ...]:
     """Return the patterns of a rule's lines; empty ones and those that begin with "#" are none. Raises BadInput."""
     lines = [line.strip() for line in text.splitlines()]
     found = [_pattern(line) for line in lines if line and not line.startswith("#")]
     if len(found) > MAX_PATTERNS:
         raise BadInput(_("more than %(most)d patterns in one rule") % {"most": MAX_PATTERNS}, field="commands")
-    return found
+    return tuple(found)
 
 
 def _pattern(line: str) -> Pattern:
@@ -77,4 +95,4 @@ def _pattern(line: str) -> Pattern:
             hint=_("write it without its folder: reboot, rm -r /*"),
             field="commands",
         )
-    return Pattern(line, name, tuple(rest))
+    return Pattern(line, Choice(name), tuple(map(Choice, rest)))

@@ -14,6 +14,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import NotFound
 from quarterdeck.jobs.guards.deciding import Deed, Met, met_by
 from quarterdeck.jobs.guards.models import GuardRule
+from quarterdeck.jobs.runners import runner_named
 from quarterdeck.jobs.runs.planning import chosen
 
 
@@ -37,5 +38,7 @@ def tried(actor: Actor, runner: str, work: Mapping[str, Any], query: str) -> lis
     Raises Denied, BadInput, BadQuery.
     """
     require(actor, "jobs.run")
+    if verb := runner_named(runner).verb:
+        require(actor, verb)
     hosts = chosen(actor, query) if query.strip() else []
     return met_by(Deed.of(runner, work, hosts, now()))

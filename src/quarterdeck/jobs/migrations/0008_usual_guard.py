@@ -12,7 +12,7 @@ systemctl reboot|halt|poweroff|rescue|emergency
 mkfs*
 wipefs|blkdiscard|shred
 dd of=/dev/*
-rm -r|-R|--recursive /|/[*]|/bin|/boot|/dev|/etc|/home|/lib|/opt|/root|/sbin|/srv|/usr|/var
+rm -r|-R|--recursive /|/[*]|/bin|/boot|/dev|/etc|/home|/lib|/opt|/root|/sbin|/srv|/usr|/var|~
 # Nobody comes in any more.
 iptables|ip6tables -F|--flush
 nft flush

@@ -126,7 +126,8 @@ class Runner:
 
     `run` yields output and one End; it raises RemoteError and BadInput. What does many hosts in one process has
     `run_together` instead, which yields the same by host, one End for each; what it raises is how those ended that have
-    none yet. One that `checks` can tell what it would do; one that `may_become` by itself gets how to also where the
+    none yet. One that `checks` can tell what it would do, and
+    with `check_may_change` does more than tell; one that `may_become` by itself gets how to also where the
     run did not ask for it. With a `verb` it takes that right as well; one that does not `signs_in` gets a target
     without credentials.
     `code` names the parts of the work that a shell or an interpreter reads: answers of a template's form are never put
@@ -140,6 +141,7 @@ class Runner:
     shown: Callable[[Any], str]
     run: Callable[[Host, Any, Circumstances], Parts] | None
     checks: bool = False
+    check_may_change: bool = False
     verb: str = ""
     signs_in: bool = True
     code: tuple[str, ...] = ()

@@ -311,6 +311,8 @@ PLUGIN = Runner(
     _shown,
     None,
     checks=True,
+    # Tasks may say `check_mode: false`.
+    check_may_change=True,
     verb="jobs.run_local",
     code=("playbook", "files", "module", "arguments"),
     answers="variables",

@@ -59,7 +59,7 @@ def begin(
         hold(how.needs(read))
     options.check()
     # What only tells what it would do needs no guard.
-    met = [] if options.is_check else met_by(Deed.of(runner, work, hosts, now()))
+    met = [] if options.is_check and not how.check_may_change else met_by(Deed.of(runner, work, hosts, now()))
     waits = asked(met, options.reason)
     if options.is_check and not how.checks:
         raise BadInput(_("this runner cannot tell what it would do"), field="is_check")
