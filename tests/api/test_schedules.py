@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.api.conftest import ApiClient, problem_of
 
+from quarterdeck.access.actions import set_role
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.inventory.actions import create_item
 from quarterdeck.jobs.runs import claiming
@@ -57,3 +58,12 @@ def test_an_operator_plans_and_a_viewer_does_not(admin: ApiClient, token_client:
     for method, path in (("GET", ""), ("POST", "/run"), ("POST", "/enable"), ("POST", "/disable"), ("DELETE", "")):
         assert viewer.call(method, f"/schedules/nightly{path}").status_code == 403
     assert viewer.call("PUT", "/schedules/nightly", {"plan": PLAN}).status_code == 403
+
+
+def test_only_who_may_change_it_sees_values_of_variables(token_client: Callable[..., ApiClient]) -> None:
+    set_role(SYSTEM, "looks", verbs=["jobs.view"])
+    work = {"command": "id", "environment": {"DB": "hunter2"}}
+    token_client("operator", name="plans").call("PUT", "/schedules/nightly", {"plan": {**PLAN, "work": work}})
+    seen = {name: token_client(name, name=name).call("GET", "/schedules/nightly") for name in ("operator", "looks")}
+    assert seen["operator"].json()["plan"]["work"] == work
+    assert seen["looks"].json()["plan"]["work"] == {"command": "id", "environment": {"DB": "********"}}

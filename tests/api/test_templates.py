@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.api.conftest import ApiClient, problem_of
 
+from quarterdeck.access.actions import set_role
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.inventory.actions import create_item
 from quarterdeck.jobs.runs import claiming
@@ -76,3 +77,12 @@ def test_who_may_not_run_starts_nothing(admin: ApiClient, token_client: Callable
     assert viewer.call("PUT", "/templates/restart", {"definition": DEFINITION}).status_code == 403
     assert viewer.call("GET", "/templates").status_code == 403
     assert operator.call("PUT", "/templates/restart", {"definition": DEFINITION}).status_code == 200
+
+
+def test_only_who_may_change_it_sees_values_of_variables(token_client: Callable[..., ApiClient]) -> None:
+    set_role(SYSTEM, "looks", verbs=["jobs.view"])
+    definition = {"title": "Backup", "work": {"command": "id", "environment": {"DB": "hunter2"}}}
+    token_client("operator", name="makes").call("PUT", "/templates/backup", {"definition": definition})
+    seen = {name: token_client(name, name=name).call("GET", "/templates/backup") for name in ("operator", "looks")}
+    assert seen["operator"].json()["definition"] == definition
+    assert seen["looks"].json()["definition"]["work"] == {"command": "id", "environment": {"DB": "********"}}

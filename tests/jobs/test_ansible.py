@@ -156,6 +156,16 @@ def test_guard_rules_see_what_tasks_call() -> None:
     assert [one.text for one in programs({"module": "shell", "arguments": "shutdown now"})][1:] == ["shutdown now"]
 
 
+def test_what_aliases_share_is_read_once() -> None:
+    levels = [f"    - &l{n} [{', '.join([f'*l{n - 1}'] * 8)}]\n" for n in range(1, 25)]
+    bomb = f"- hosts: all\n  vars:\n    x:\n    - &l0 [x, {{command: id}}]\n{''.join(levels)}"
+    # A map that is an argument here may be another's value elsewhere.
+    tasks = "    args: &args {cmd: reboot, argv: [a b, *l9]}\n  tasks:\n  - {command: *args}\n  - {shell: *args}\n"
+    assert [one.text for one in programs({"playbook": bomb + tasks})][1:] == ["id", "reboot", "'a b'"]
+    cycle = "- hosts: all\n  vars: &all\n    all: *all\n    raw: date\n"
+    assert [one.text for one in programs({"playbook": cycle})][1:] == ["date"]
+
+
 def host(number: int, target: Target, become: Become | None = None, **fields: Any) -> Host:
     return Host(number, f"web{number}", target, become, {}, {"id": number, "name": f"web{number}", **fields})
 

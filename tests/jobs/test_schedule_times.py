@@ -12,7 +12,18 @@ from quarterdeck.core.errors import BadInput
 from quarterdeck.jobs.schedules.definitions import read
 from quarterdeck.jobs.schedules.times import rhythm_of
 
-NO_DAYS = ("", "someday", "2026-02-30", "2026-12-24/2026-12-20", "sat 18:00-08:00", "25:00-26:00", "sat,", "12")
+NO_DAYS = (
+    "",
+    "someday",
+    "2026-02-30",
+    "2026-12-24/2026-12-20",
+    "sat 18:00-08:00",
+    "25:00-26:00",
+    "sat,",
+    "12",
+    "2027-01-01/9999-12-31",
+    "1999-12-31/2026-12-24",
+)
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -97,6 +108,8 @@ def test_hours_are_left_out() -> None:
         ({"every": "nan"}, "every"),
         ({"at": "tomorrow"}, "at"),
         ({"at": "2026-03-29T02:30"}, "at"),
+        ({"at": "0001-01-01T00:00", "time_zone": "Asia/Shanghai"}, "at"),
+        ({"at": "9999-12-31T23:59", "time_zone": "America/New_York"}, "at"),
         ({"cron": "0 3 * * *", "time_zone": "Berlin"}, "time_zone"),
         ({"cron": "0 3 * * *", "time_zone": "../etc/passwd"}, "time_zone"),
         *(({"cron": "0 3 * * *", "not_on": [text]}, "not_on") for text in NO_DAYS),
@@ -106,3 +119,15 @@ def test_it_refuses_what_is_no_time(plan: dict[str, Any], field: str) -> None:
     with pytest.raises(BadInput) as error:
         rhythm_of(read({"time_zone": "Europe/Berlin", **plan}), ANCHOR)
     assert error.value.field == field
+
+
+def test_hours_that_are_left_out_end_where_the_clock_leaps_over_their_end() -> None:
+    found = due("2027-03-27T23:30", 3, cron="*/10 * * * *", not_on=["00:00-02:30"])
+    assert found == ["27 23:40+01", "27 23:50+01", "28 03:00+02"]
+    # Of two 02:30 it is the first, and what comes once more is left out once more.
+    found = due("2026-10-25T00:00", 5, cron="*/10 * * * *", not_on=["00:00-02:30"])
+    assert found == ["25 02:30+02", "25 02:40+02", "25 02:50+02", "25 02:30+01", "25 02:40+01"]
+
+
+def test_a_search_beyond_the_last_year_finds_nothing() -> None:
+    assert due("2026-01-01T00:00", cron="0 0 29 2 *", not_on=["mon-sun"]) == []

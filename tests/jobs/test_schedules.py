@@ -191,6 +191,31 @@ def test_what_waits_ends_when_it_is_switched_off(at: Clock) -> None:
     assert outcomes() == [Outcome.STARTED, Outcome.SKIPPED]
 
 
+def test_what_waits_ends_when_it_is_saved_switched_off(at: Clock) -> None:
+    saved(overlap="queue")
+    for minutes in (10, 20):
+        at(minutes)
+        firing.fire_due()
+    actions.save_schedule(SYSTEM, "nightly", {**PLAN, "overlap": "queue"}, is_enabled=False)
+    end(Run.objects.get())
+    assert firing.fire_due() == 0
+    assert outcomes() == [Outcome.STARTED, Outcome.SKIPPED]
+
+
+def test_what_was_seen_waiting_is_looked_at_again(at: Clock) -> None:
+    saved(overlap="queue")
+    for minutes in (10, 20):
+        at(minutes)
+        firing.fire_due()
+    seen = Firing.objects.get(outcome=Outcome.WAITING)
+    assert not firing._begin_waiting(seen), "the run before goes on"
+    end(Run.objects.get())
+    Schedule.objects.update(is_enabled=False)
+    assert firing._begin_waiting(seen)
+    assert (outcomes(), Run.objects.count()) == ([Outcome.STARTED, Outcome.SKIPPED], 1)
+    assert not firing._begin_waiting(seen)
+
+
 def test_it_may_begin_beside_the_run_before(at: Clock) -> None:
     saved(overlap="allow")
     for minutes in (10, 20):
@@ -253,6 +278,46 @@ def test_our_own_fault_does_not_stop_the_others(at: Clock, monkeypatch: pytest.M
     at(10)
     assert firing.fire_due() == 2
     assert sorted(outcomes()) == [Outcome.FAILED, Outcome.STARTED]
+
+
+def test_a_time_that_is_due_again_has_been(at: Clock) -> None:
+    saved()
+    at(10)
+    assert firing.fire_due() == 1
+    at(9.99)
+    actions.switch_schedule(SYSTEM, "nightly", is_enabled=False)
+    assert actions.switch_schedule(SYSTEM, "nightly", is_enabled=True).next_run_at == START + timedelta(minutes=10)
+    at(10.01)
+    assert firing.fire_due() == 0
+    assert (outcomes(), Schedule.objects.get().next_run_at) == ([Outcome.STARTED], START + timedelta(minutes=20))
+
+
+@pytest.mark.parametrize("following", [START + timedelta(minutes=20), None])
+def test_what_cannot_be_handled_has_failed_once(
+    at: Clock, monkeypatch: pytest.MonkeyPatch, following: datetime | None
+) -> None:
+    saved(overlap="queue")
+    broken = "_is_going" if following else "rhythm_of"
+    monkeypatch.setattr(firing, broken, lambda *_args: {}["nothing"])
+    at(10)
+    assert firing.fire_due() == 1
+    assert firing.fire_due() == 0
+    assert (newest().outcome, "KeyError" in newest().error, Run.objects.count()) == (Outcome.FAILED, True, 0)
+    assert Schedule.objects.get().next_run_at == following
+
+
+def test_the_audit_log_has_no_values_of_variables(at: Clock) -> None:
+    for value in ("hunter2", "hunter3"):
+        saved(work={"command": "id", "environment": {"DB": value}})
+        work = {"playbook": "- hosts: all", "variables": {"db": value}, "files": {"a.yml": f"- {value}"}}
+        save_template(SYSTEM, "site", {"title": "Site", "runner": "ansible", "work": work})
+    actions.delete_schedule(SYSTEM, "nightly")
+    delete_template(SYSTEM, "site")
+    told = "".join(before + after for before, after in AuditEvent.objects.values_list("before_json", "after_json"))
+    assert '"environment":{"DB":"********"}' in told
+    assert '"variables":{"db":"********"}' in told
+    assert '"a.yml":"sha256:' in told
+    assert "hunter" not in told
 
 
 def runner_of(name: str, *verbs: str) -> Actor:

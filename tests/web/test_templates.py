@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from tests.people import person
+from tests.web.conftest import signed_in
 
+from quarterdeck.access.models import Role
 from quarterdeck.audit.actor import SYSTEM
 from quarterdeck.inventory.actions import create_item
 from quarterdeck.jobs.runs import claiming
@@ -119,3 +122,14 @@ def test_a_template_is_written_changed_and_deleted(as_owner: Client) -> None:
 def test_who_may_not_run_sees_it_and_starts_nothing(as_stranger: Client, as_teammate: Client, asking: Template) -> None:
     assert as_stranger.get("/templates").status_code == 403
     assert as_teammate.post("/templates/ask", {"answer_service": "x"}).status_code == 403
+
+
+def test_only_who_may_change_it_sees_values_of_variables(as_owner: Client) -> None:
+    work = {"command": "id", "environment": {"DB": "hunter2"}}
+    actions.save_template(SYSTEM, "backup", {"title": "Backup", "work": work})
+    looks = signed_in(person("looks", Role.objects.create(name="looks", title="x", verbs=["jobs.view"])))
+    for address in ("/templates/backup", "/templates/backup/export"):
+        assert "hunter2" in read(as_owner, address)
+        page = read(looks, address)
+        assert "hunter2" not in page
+        assert "DB: " in page

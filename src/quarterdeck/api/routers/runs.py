@@ -169,7 +169,7 @@ def row_of(run: Run, counts: Mapping[str, int]) -> RunRow:
         "id": run.pk,
         "runner": run.runner,
         "title": run.title,
-        "work": actions.shown_work(run),
+        "work": actions.shown_work(run.work),
         "query": run.query,
         "state": run.state,
         "note": run.note,

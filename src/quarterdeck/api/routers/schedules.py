@@ -103,11 +103,11 @@ def _row(schedule: Schedule, last: Firing | None) -> ScheduleRow:
     }
 
 
-def _read(schedule: Schedule, response: HttpResponse) -> ScheduleRead:
+def _read(request: HttpRequest, schedule: Schedule, response: HttpResponse) -> ScheduleRead:
     response["ETag"] = tag(schedule.version)
     upcoming = [moment(at) or "" for at in queries.upcoming(schedule)]
     last = queries.last_firings([schedule]).get(schedule.pk)
-    return {**_row(schedule, last), "plan": schedule.plan, "upcoming": upcoming}
+    return {**_row(schedule, last), "plan": queries.plan_of(identify(request), schedule), "upcoming": upcoming}
 
 
 @router.get("/schedules", response=SchedulePage)
@@ -121,7 +121,7 @@ def list_(request: HttpRequest, response: HttpResponse, limit: Limit = 100, afte
 @router.get("/schedules/{slug:slug}", response=ScheduleRead)
 def read_(request: HttpRequest, response: HttpResponse, slug: Line) -> ScheduleRead:
     """Read one schedule with its plan and its next five times; the ETag is its version."""
-    return _read(queries.schedule_of(identify(request), slug), response)
+    return _read(request, queries.schedule_of(identify(request), slug), response)
 
 
 @router.put("/schedules/{slug:slug}", response=ScheduleRead)
@@ -129,7 +129,7 @@ def put(request: HttpRequest, response: HttpResponse, slug: Line, body: Schedule
     """Make a schedule, or change it. With If-Match only when it still is the version that was read."""
     actor, version = identify(request), required_version(request)
     saved = actions.save_schedule(actor, slug, body.plan, is_enabled=body.is_enabled, version=version)
-    return _read(saved, response)
+    return _read(request, saved, response)
 
 
 @router.delete("/schedules/{slug:slug}", response={204: None})
@@ -142,13 +142,13 @@ def delete(request: HttpRequest, slug: Line) -> Status[None]:
 @router.post("/schedules/{slug:slug}/enable", response=ScheduleRead)
 def enable(request: HttpRequest, response: HttpResponse, slug: Line) -> ScheduleRead:
     """Switch a schedule on: it is due from now on."""
-    return _read(actions.switch_schedule(identify(request), slug, is_enabled=True), response)
+    return _read(request, actions.switch_schedule(identify(request), slug, is_enabled=True), response)
 
 
 @router.post("/schedules/{slug:slug}/disable", response=ScheduleRead)
 def disable(request: HttpRequest, response: HttpResponse, slug: Line) -> ScheduleRead:
     """Switch a schedule off; runs that have begun go on."""
-    return _read(actions.switch_schedule(identify(request), slug, is_enabled=False), response)
+    return _read(request, actions.switch_schedule(identify(request), slug, is_enabled=False), response)
 
 
 @router.post("/schedules/{slug:slug}/run", response={202: RunRow})

@@ -88,9 +88,9 @@ def _row(template: Template) -> TemplateRow:
     }
 
 
-def _read(template: Template, response: HttpResponse) -> TemplateRead:
+def _read(request: HttpRequest, template: Template, response: HttpResponse) -> TemplateRead:
     response["ETag"] = tag(template.version)
-    return {**_row(template), "definition": template.definition}
+    return {**_row(template), "definition": queries.definition_of(identify(request), template)}
 
 
 @router.get("/templates", response=TemplatePage)
@@ -121,20 +121,20 @@ def library(request: HttpRequest) -> dict[str, Any]:
 @router.post("/templates/library/{slug:slug}", response=TemplateRead)
 def take(request: HttpRequest, response: HttpResponse, slug: Line) -> TemplateRead:
     """Make a template of one that comes with the product, or bring it to what comes with this version."""
-    return _read(actions.take_from_library(identify(request), slug), response)
+    return _read(request, actions.take_from_library(identify(request), slug), response)
 
 
 @router.get("/templates/{slug:slug}", response=TemplateRead)
 def read_(request: HttpRequest, response: HttpResponse, slug: Line) -> TemplateRead:
     """Read one template with its definition; the ETag is its version."""
-    return _read(queries.template_of(identify(request), slug), response)
+    return _read(request, queries.template_of(identify(request), slug), response)
 
 
 @router.put("/templates/{slug:slug}", response=TemplateRead)
 def put(request: HttpRequest, response: HttpResponse, slug: Line, body: TemplateValues) -> TemplateRead:
     """Make a template, or change it. With If-Match only when it still is the version that was read."""
     actor, version = identify(request), required_version(request)
-    return _read(actions.save_template(actor, slug, body.definition, version=version), response)
+    return _read(request, actions.save_template(actor, slug, body.definition, version=version), response)
 
 
 @router.delete("/templates/{slug:slug}", response={204: None})

@@ -217,27 +217,47 @@ def programs(work: Mapping[str, Any]) -> list[Program]:
     return programs_
 
 
-def _commands(node: object) -> Iterator[str]:
-    """Yield the commands in a document of tasks, however deep in blocks; places of variables are as they stand."""
-    if isinstance(node, list):
-        for one in node:
-            yield from _commands(one)
-    elif isinstance(node, dict):
-        for name, value in node.items():
-            if isinstance(name, str) and name.rpartition(".")[2] in _CALLING:
-                yield from _command(value)
-            elif name in ("action", "local_action") and isinstance(value, str):
-                yield value.partition(" ")[2]
-            yield from _commands(value)
+def _commands(document: object) -> Iterator[str]:
+    """Yield the commands in a document of tasks, however deep in blocks; places of variables are as they stand.
+
+    What aliases share is told once: a few lines of them unfold to gigabytes.
+    """
+    told: set[tuple[bool, int]] = set()
+    for name, value in _entries(document):
+        is_action = name in ("action", "local_action")
+        is_call = isinstance(name, str) and name.rpartition(".")[2] in _CALLING
+        for part in _parts(value) if is_action or is_call else ():
+            if (is_action, id(part)) in told:
+                continue
+            told.add((is_action, id(part)))
+            if isinstance(part, list):
+                yield shlex.join(str(word) for word in part if not isinstance(word, list | dict))
+            else:
+                yield part.partition(" ")[2] if is_action else part
 
 
-def _command(value: object) -> Iterator[str]:
+def _entries(document: object) -> Iterator[tuple[object, object]]:
+    """Yield the entries of each map in a document once, also of one that is inside itself."""
+    seen: set[int] = set()
+    left = [document]
+    while left:
+        node = left.pop()
+        if not isinstance(node, list | dict) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            yield from node.items()
+        left += reversed(node.values() if isinstance(node, dict) else node)
+
+
+def _parts(value: object) -> Iterator[str | list[object]]:
+    """Yield what a task calls, as the document has it: texts, and lists of words."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         yield from (value[name] for name in ("cmd", "_raw_params") if isinstance(value.get(name), str))
         if isinstance(argv := value.get("argv"), list):
-            yield shlex.join(map(str, argv))
+            yield argv
 
 
 def _variables(work: Mapping[str, Any]) -> dict[str, Any]:

@@ -88,18 +88,23 @@ def _values(options: Options) -> dict[str, Any]:
     return values | {"reason": options.reason[:500]}
 
 
-def shown_work(run: Run) -> dict[str, Any]:
-    """Return a run's work as others may see it: of variables their names, since people put secrets into them.
+def shown_work(work: Mapping[str, Any]) -> dict[str, Any]:
+    """Return work as others may see it: of variables their names, since people put secrets into them.
 
     Of a project's files it is the names and digests: `{"files": {"roles/web/tasks/main.yml": "sha256:..."}}`.
     """
-    shown = dict(run.work)
+    shown = dict(work)
     for name in ("environment", "variables"):
         if isinstance(shown.get(name), dict):
             shown[name] = dict.fromkeys(shown[name], "********")
     if isinstance(files := shown.get("files"), dict):
         shown["files"] = {path: _digest(text) for path, text in files.items()}
     return shown
+
+
+def shown_around(prepared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has work in it, the plan of a schedule or the definition of a template, as others may see it."""
+    return {key: shown_work(value) if key == "work" else value for key, value in prepared.items()}
 
 
 def _digest(text: object) -> str:
@@ -110,7 +115,7 @@ def _audited(run: Run, hosts: int, options: Options) -> dict[str, Any]:
     """What the log keeps: the work as it was given, and of the options those that are not as usual."""
     usual = {field.name: field.default for field in fields(Options)}
     chosen_ = {name: value for name, value in asdict(options).items() if value != usual[name]}
-    told = {"runner": run.runner, "work": shown_work(run), "query": run.query, "hosts": hosts, **chosen_}
+    told = {"runner": run.runner, "work": shown_work(run.work), "query": run.query, "hosts": hosts, **chosen_}
     if run.schedule:
         told["schedule"] = run.schedule
     if run.template:

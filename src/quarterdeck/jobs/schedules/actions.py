@@ -15,6 +15,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Stale
 from quarterdeck.inventory.queries.items import items
 from quarterdeck.jobs.runners import runner_named
+from quarterdeck.jobs.runs.actions import shown_around
 from quarterdeck.jobs.runs.models import Run
 from quarterdeck.jobs.schedules import queries
 from quarterdeck.jobs.schedules.definitions import Plan, plain, read
@@ -44,7 +45,7 @@ def save_schedule(
     found = Schedule.objects.select_for_update().filter(name=name).first()
     if version is not None and version != (found.version if found else 0):
         raise _stale(found)
-    before = {**found.plan, "owner": found.owner} if found else None
+    before = {**shown_around(found.plan), "owner": found.owner} if found else None
     schedule = found or Schedule(name=name, version=0)
     schedule.plan, schedule.template, schedule.anchor_at = plain(wanted), wanted.template, at
     schedule.is_enabled = schedule.is_enabled if is_enabled is None else is_enabled
@@ -53,7 +54,9 @@ def save_schedule(
     schedule.language, schedule.changed_at = get_language() or "", at
     schedule.version += 1
     schedule.save()
-    after = {**schedule.plan, "owner": schedule.owner}
+    if not schedule.is_enabled:
+        _skip_waiting(schedule)
+    after = {**shown_around(schedule.plan), "owner": schedule.owner}
     record(actor, "jobs.schedule.save", schedule, reason=wanted.reason, before=before, after=after)
     return schedule
 
@@ -135,16 +138,21 @@ def switch_schedule(actor: Actor, name: str, *, is_enabled: bool) -> Schedule:
     schedule.version += 1
     schedule.save(update_fields=["is_enabled", "next_run_at", "version"])
     if not is_enabled:
-        Firing.objects.filter(schedule=schedule, outcome=Outcome.WAITING).update(outcome=Outcome.SKIPPED)
+        _skip_waiting(schedule)
     record(actor, "jobs.schedule.switch", schedule, after={"is_enabled": is_enabled})
     return schedule
+
+
+def _skip_waiting(schedule: Schedule) -> None:
+    Firing.objects.filter(schedule=schedule, outcome=Outcome.WAITING).update(outcome=Outcome.SKIPPED)
 
 
 @action(VERB)
 def delete_schedule(actor: Actor, name: str) -> None:
     """Delete a schedule with its history; its runs stay. Raises Denied, NotFound."""
-    schedule = queries.schedule_of(actor, name)
-    record(actor, "jobs.schedule.delete", schedule, before=schedule.plan)
+    queries.schedule_of(actor, name)
+    schedule = Schedule.objects.select_for_update().get(name=name)
+    record(actor, "jobs.schedule.delete", schedule, before=shown_around(schedule.plan))
     schedule.delete()
 
 

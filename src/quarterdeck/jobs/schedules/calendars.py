@@ -17,6 +17,8 @@ from django.utils.translation import gettext as _
 
 from quarterdeck.core.errors import BadInput
 
+# No schedule looks further, and every instant of these years is a `datetime` in every zone.
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WEEKLY = re.compile(
     r"(?P<days>[a-z]{3}(?:[,-][a-z]{3})*)?(?:(?:^| +)(?P<first>\d\d:\d\d)-(?P<last>\d\d:\d\d))?", re.ASCII
@@ -81,7 +83,7 @@ def _read(text: str) -> Span | Weekly:
 def _span(text: str) -> Span | None:
     first, _slash, last = text.partition("/")
     span = Span(date.fromisoformat(first), date.fromisoformat(last or first))
-    return span if span.first <= span.last else None
+    return span if date(FIRST_YEAR, 1, 1) <= span.first <= span.last <= date(LAST_YEAR, 12, 31) else None
 
 
 def _weekly(text: str) -> Weekly | None:

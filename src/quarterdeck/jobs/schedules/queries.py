@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import may, require
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import NotFound
 from quarterdeck.core.names import did_you_mean
+from quarterdeck.jobs.runs.actions import shown_around
 from quarterdeck.jobs.schedules.definitions import read
 from quarterdeck.jobs.schedules.models import Firing, Schedule
 from quarterdeck.jobs.schedules.times import rhythm_of
@@ -34,6 +36,11 @@ def schedule_of(actor: Actor, name: str) -> Schedule:
         near = did_you_mean(name, Schedule.objects.values_list("name", flat=True)[:1000])
         raise NotFound(_('there is no schedule "%(name)s"') % {"name": name[:60]}, hint=near or "qd schedules list")
     return found
+
+
+def plan_of(actor: Actor, schedule: Schedule) -> dict[str, Any]:
+    """Return the plan, whole for who may change it: others see of its variables the names."""
+    return schedule.plan if may(actor, "jobs.schedules") else shown_around(schedule.plan)
 
 
 def upcoming(schedule: Schedule, count: int = SHOWN) -> list[datetime]:

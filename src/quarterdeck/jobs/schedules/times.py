@@ -42,6 +42,13 @@ class Rhythm:
 
     def after(self, at: datetime) -> datetime | None:
         """Return the first time after `at` at which it is due, None when there is none. In UTC, as `at` is aware."""
+        try:
+            return self._allowed_after(at)
+        except (OverflowError, ValueError):
+            # The search went beyond the last year that a `datetime` has.
+            return None
+
+    def _allowed_after(self, at: datetime) -> datetime | None:
         for _attempt in range(_MAX_EXCLUSIONS):
             found = self._after(at)
             if found is None:
@@ -50,8 +57,12 @@ class Rhythm:
             if until is None:
                 return found
             # Clocks may be set back while it is excluded.
-            at = max(until.replace(tzinfo=self.zone).astimezone(UTC) - _INSTANT, found)
+            at = max(self._instant(until) - _INSTANT, found)
         return None
+
+    def _instant(self, wall: datetime) -> datetime:
+        """Return when the zone's clock shows `wall`, the first time of two; where it leaps over it, a time before."""
+        return min(wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 
     def upcoming(self, at: datetime, count: int) -> list[datetime]:
         """Return the next times after `at`, in UTC."""
@@ -141,6 +152,12 @@ def _once(text: str, zone: ZoneInfo) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(_('"%(text)s" is no time') % {"text": text[:40]}, hint="2026-12-24T18:00", field="at") from None
+    if not calendars.FIRST_YEAR <= found.year <= calendars.LAST_YEAR:
+        raise BadInput(
+            _('"%(text)s" is too far away') % {"text": text[:40]},
+            hint=_("years from %(first)d to %(last)d") % {"first": calendars.FIRST_YEAR, "last": calendars.LAST_YEAR},
+            field="at",
+        )
     if found.tzinfo is not None:
         return found.astimezone(UTC)
     # Of a time that comes twice the first is meant.

@@ -15,7 +15,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, Stale
 from quarterdeck.jobs.runners import runner_named
-from quarterdeck.jobs.runs.actions import begin
+from quarterdeck.jobs.runs.actions import begin, shown_around
 from quarterdeck.jobs.runs.models import Run
 from quarterdeck.jobs.runs.planning import chosen
 from quarterdeck.jobs.schedules.models import Schedule
@@ -44,13 +44,13 @@ def save_template(actor: Actor, name: str, definition: Any, *, version: int | No
         raise _stale(found)
     if found is not None and found.definition == values:
         return found
-    before = found.definition if found else None
+    before = shown_around(found.definition) if found else None
     template = found or Template(name=name, version=0)
     template.definition, template.version = values, template.version + 1
     template.changed_by, template.changed_at = actor.name[:150], now()
     template.save()
     detail = _("version %(number)d") % {"number": template.version}
-    record(actor, "jobs.template.save", template, detail, before=before, after=values)
+    record(actor, "jobs.template.save", template, detail, before=before, after=shown_around(values))
     return template
 
 
@@ -105,7 +105,7 @@ def delete_template(actor: Actor, name: str) -> None:
         raise Conflict(
             _('the schedule "%(name)s" starts it') % {"name": user.name}, hint=f"qd schedules delete {user.name}"
         )
-    record(actor, "jobs.template.delete", template, before=template.definition)
+    record(actor, "jobs.template.delete", template, before=shown_around(template.definition))
     template.delete()
 
 

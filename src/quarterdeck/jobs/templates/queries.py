@@ -10,11 +10,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from quarterdeck.access.checks import require
+from quarterdeck.access.checks import may, require
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core import yamls
 from quarterdeck.core.errors import NotFound
 from quarterdeck.core.names import did_you_mean
+from quarterdeck.jobs.runs.actions import shown_around
 from quarterdeck.jobs.templates.models import Template
 
 VERB = "jobs.view"
@@ -33,6 +34,11 @@ def template_of(actor: Actor, name: str) -> Template:
         near = did_you_mean(name, Template.objects.values_list("name", flat=True))
         raise NotFound(_('there is no template "%(name)s"') % {"name": name[:60]}, hint=near or "qd templates list")
     return found
+
+
+def definition_of(actor: Actor, template: Template) -> dict[str, Any]:
+    """Return the definition, whole for who may change it: others see of its variables the names."""
+    return template.definition if may(actor, "jobs.templates") else shown_around(template.definition)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from quarterdeck.jobs.runs.queries import counts_by_run, run_of, runs
 from quarterdeck.jobs.templates import actions, queries
 from quarterdeck.jobs.templates.actions import VERB
 from quarterdeck.jobs.templates.definitions import Definition, read, shown
-from quarterdeck.jobs.templates.models import Template
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.job_templates.forms import StartForm, TemplateForm
 from quarterdeck.web.pages import PageRequest, page
@@ -96,7 +95,7 @@ def template(request: PageRequest, name: str) -> HttpResponseBase:
         "template": found,
         "form": form,
         "definition": definition,
-        "text": _text(found),
+        "text": yamls.written(queries.definition_of(request.actor, found)),
         "may_run": may_run,
         "may_change": may(request.actor, VERB),
         "may_schedule": may_run and may(request.actor, "jobs.schedules"),
@@ -112,10 +111,6 @@ def _initial(request: PageRequest, definition: Definition) -> dict[str, Any]:
     before = run_of(request.actor, int(again))
     query = "" if definition.query else before.query
     return {"query": query, **StartForm.initial_of(definition.survey, before.answers)}
-
-
-def _text(template: Template) -> str:
-    return yamls.written(template.definition)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -134,7 +129,7 @@ def new(request: PageRequest) -> HttpResponseBase:
 @page(VERB)
 def edit(request: PageRequest, name: str) -> HttpResponseBase:
     found = queries.template_of(request.actor, name)
-    form = TemplateForm(posted(request)[0], initial={"definition": _text(found)}, is_new=False)
+    form = TemplateForm(posted(request)[0], initial={"definition": yamls.written(found.definition)}, is_new=False)
     given = request.POST.get("version", "")
     version = int(given) if given.isdecimal() and len(given) < 10 else found.version
     if form.is_valid():
@@ -155,7 +150,7 @@ def _form(request: PageRequest, form: TemplateForm, heading: str, back: str, **m
 def export(request: PageRequest, name: str) -> HttpResponse:
     """The file that `qd templates apply` takes."""
     found = queries.template_of(request.actor, name)
-    text = yamls.written({"name": name, **found.definition})
+    text = yamls.written({"name": name, **queries.definition_of(request.actor, found)})
     file = HttpResponse(text, content_type="application/yaml; charset=utf-8")
     file.headers["Content-Disposition"] = f'attachment; filename="{name}.yaml"'
     return file
