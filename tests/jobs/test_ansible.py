@@ -162,6 +162,9 @@ def test_what_aliases_share_is_read_once() -> None:
     # A map that is an argument here may be another's value elsewhere.
     tasks = "    args: &args {cmd: reboot, argv: [a b, *l9]}\n  tasks:\n  - {command: *args}\n  - {shell: *args}\n"
     assert [one.text for one in programs({"playbook": bomb + tasks})][1:] == ["id", "reboot", "'a b'"]
+    levels = [f"    l{n}: &l{n}\n      <<: [{', '.join([f'*l{n - 1}'] * 8)}]\n" for n in range(1, 25)]
+    merges = f"- hosts: all\n  vars:\n    l0: &l0 {{raw: date}}\n{''.join(levels)}"
+    assert {one.text for one in programs({"playbook": merges})[1:]} == {"date"}
     cycle = "- hosts: all\n  vars: &all\n    all: *all\n    raw: date\n"
     assert [one.text for one in programs({"playbook": cycle})][1:] == ["date"]
 

@@ -58,6 +58,13 @@ class Work:
 class _Loader(yaml.CSafeLoader):
     """Ansible's tags too; a key that stands twice is Ansible's to warn of."""
 
+    def flatten_mapping(self, node: Any) -> None:
+        """Have an entry once that `<<` brings along several ways: they would multiply by level."""
+        super().flatten_mapping(node)
+        # Of equal keys the last counts, so it is the last of an entry that stays.
+        entries = {id(entry[0]): entry for entry in reversed(node.value)}
+        node.value = list(reversed(entries.values()))
+
 
 def _text(loader: Any, node: Any) -> object:
     return loader.construct_scalar(node) if isinstance(node, yaml.ScalarNode) else None
