@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
 from celery import shared_task
 
 from quarterdeck.audit.actor import SYSTEM
@@ -13,6 +17,9 @@ from quarterdeck.jobs.runs import approving, claiming, working
 from quarterdeck.jobs.schedules import firing
 from quarterdeck.jobs.terminals import actions as terminals
 
+P = ParamSpec("P")
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 SCHEDULES = {
     "jobs.watch_host_keys": ("jobs.watch_host_keys", 60),
     "jobs.sweep": ("jobs.sweep", 5),
@@ -37,11 +44,20 @@ def work_shard(shard_id: int) -> None:
 @shared_task(name="jobs.sweep", ignore_result=True)  # type: ignore[untyped-decorator]
 def sweep() -> None:
     """Let go on what dead workers and lost messages left, and end the terminals of dead web processes."""
-    claiming.sweep()
-    approving.refuse_old()
-    for shard in claiming.not_searchable():
-        working.make_searchable(shard)
-    terminals.sweep()
+    _tried(claiming.sweep)
+    _tried(approving.refuse_old)
+    for shard in _tried(claiming.not_searchable) or []:
+        _tried(working.make_searchable, shard)
+    _tried(terminals.sweep)
+
+
+def _tried(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Do it; a part that is in trouble does not keep the others from their work."""
+    try:
+        return work(*args, **kwargs)
+    except Exception:
+        log.exception("sweep: %s.%s failed, the next sweep tries again", work.__module__, work.__qualname__)
+        return None
 
 
 @shared_task(name="jobs.forget_files", ignore_result=True)  # type: ignore[untyped-decorator]
