@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core import signing
-from django.http import HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.utils.text import get_valid_filename
+from django.http import HttpResponseBase, JsonResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from quarterdeck.core.errors import BadInput
-from quarterdeck.core.streams import in_background
+from quarterdeck.core.streams import attachment
+from quarterdeck.jobs.files.pulled import safe_name
 from quarterdeck.jobs.terminals import actions, output, queries
 from quarterdeck.jobs.terminals.models import TerminalSession
 from quarterdeck.jobs.terminals.recording import MEDIA_TYPE
@@ -29,12 +29,12 @@ def events(request: PageRequest, pk: int) -> HttpResponseBase:
     read past the audit log.
     """
     after = _after(request, pk)
-    session = queries.session_of(request.actor, pk) if after else actions.look_into(request.actor, pk)
-    found = output.blocks(session, after)
+    session = actions.look_into(request.actor, pk) if after is None else queries.session_of(request.actor, pk)
+    found = output.blocks(session, after or 0)
     return JsonResponse(
         {
             "events": b"".join(block.events for block in found).decode(),
-            "next": _next(request, session, found[-1].number if found else after),
+            "next": _next(request, session, found[-1].number if found else after or 0),
             "is_more": bool(found),
             # Read before the blocks: an end that it tells of has all of them before it.
             "is_ended": session.is_ended,
@@ -44,13 +44,14 @@ def events(request: PageRequest, pk: int) -> HttpResponseBase:
 
 def _next(request: PageRequest, session: TerminalSession, after: int) -> str:
     values: list[Any] = [session.pk, request.actor.kind.value, request.actor.id, after]
-    return signing.dumps(values, salt=_SALT) if after else ""
+    return signing.dumps(values, salt=_SALT)
 
 
-def _after(request: PageRequest, pk: int) -> int:
+def _after(request: PageRequest, pk: int) -> int | None:
+    """Return the block behind which to go on, None for who begins. Raises BadInput."""
     given = request.GET.get("next", "")
     if not given:
-        return 0
+        return None
     try:
         session, kind, actor_id, after = signing.loads(given, salt=_SALT, max_age=86400)
     except signing.BadSignature:
@@ -65,7 +66,5 @@ def _after(request: PageRequest, pk: int) -> int:
 def download(request: PageRequest, pk: int) -> HttpResponseBase:
     """The recording as a file that `asciinema play` and others take."""
     session = actions.look_into(request.actor, pk, "download")
-    answer = StreamingHttpResponse(in_background(output.cast(session)), content_type=MEDIA_TYPE)
-    name = get_valid_filename(f"terminal-{session.pk}-{session.name}"[:150]) or f"terminal-{session.pk}"
-    answer["Content-Disposition"] = f'attachment; filename="{name}.cast"'
-    return answer
+    name = safe_name(f"terminal-{session.pk}-{session.name}")
+    return attachment(output.cast(session), f"{name}.cast", MEDIA_TYPE)
