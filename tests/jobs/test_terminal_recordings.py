@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 from django.conf import settings
 
 from quarterdeck.audit.actor import SYSTEM
@@ -188,3 +191,145 @@ def test_one_that_is_open_for_too_long_ends(monkeypatch: pytest.MonkeyPatch) -> 
         return one._end
 
     assert asyncio.run(work()) is End.LONGEST
+
+
+class Failing:
+    """An engine whose inserts fail or hang as `trouble` does, until that is None."""
+
+    def __init__(self, trouble: Callable[[], object] | None) -> None:
+        self.trouble = trouble
+        self.engine, self.tries = Engine(), 0
+
+    def store(self, blocks: list[Block], token: str) -> None:
+        self.tries += 1
+        if self.trouble is not None:
+            self.trouble()
+        self.engine.store(blocks, token)
+
+
+@pytest.fixture
+def beats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The signs of life so far; everything that is done now and then is done often."""
+    found: list[int] = []
+
+    def beaten(kept: list[Kept], *, asks_rights: bool) -> dict[int, End]:
+        found.append(len(kept))
+        return {}
+
+    monkeypatch.setattr(keeping, "_beaten", beaten)
+    monkeypatch.setattr(keeping, "WRITE_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "_BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(keeping, "_UNWRITTEN_SECONDS", 0.05)
+    monkeypatch.setattr(keeping, "_REST_SECONDS", 0.05)
+    return found
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def test_whatever_error_the_engine_has_terminals_beat_and_end_and_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, beats: list[int]
+) -> None:
+    def refuse() -> None:
+        raise DatabaseError("code: 252, too many parts")
+
+    engine, ends = Failing(refuse), []  # type: ignore[var-annotated]
+    monkeypatch.setattr(output, "store", engine.store)
+
+    async def work() -> None:
+        keeper, one = Keeper(), kept(1, ends)
+        keeper.keep(one)
+        one.recording.printed(b"secret")
+        await until(lambda: End.UNRECORDED in ends and len(beats) > 2)
+        engine.trouble = None
+        await until(lambda: bool(engine.engine.stored))
+        assert await keeper.let_go(one)
+
+    asyncio.run(work())
+    assert engine.engine.text(1) == "secret"
+
+
+def test_an_engine_that_hangs_keeps_neither_beats_nor_ends_waiting(
+    monkeypatch: pytest.MonkeyPatch, beats: list[int]
+) -> None:
+    goes_on = threading.Event()
+    engine, ends = Failing(lambda: goes_on.wait(20)), []  # type: ignore[var-annotated]
+    monkeypatch.setattr(output, "store", engine.store)
+
+    async def work() -> None:
+        keeper, one = Keeper(), kept(1, ends)
+        keeper.keep(one)
+        one.recording.printed(b"x")
+        await until(lambda: End.UNRECORDED in ends and len(beats) > 2)
+        assert not await keeper.let_go(one)
+        # What is on its way was not sent a second time beside it.
+        assert engine.tries == 1
+        goes_on.set()
+        await until(lambda: bool(engine.engine.stored))
+
+    asyncio.run(work())
+    assert engine.engine.text(1) == "x"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [b"\x1b]133;C" + b";cmdline_url=a" * 75_000, b"\x1b]" * 500_000, b"\x1b" * 1_000_000, b"\x1b]633;E;a" * 100_000],
+    ids=["values", "beginnings", "escapes", "commands"],
+)
+def test_marks_without_an_end_cost_no_more_than_their_length(endless: bytes) -> None:
+    # Where each character is tried again for those before it, these take minutes.
+    assert [code for _at, code, _text in events(Writer().printed(1, endless))] == ["o"]
+
+
+def test_a_mark_may_begin_where_another_ends() -> None:
+    writer = Writer()
+    writer.printed(1, b"\x1b]0;title\x07\x1b")
+    assert [text for _at, code, text in events(writer.printed(2, b"]633;E;ls\x07")) if code == "m"] == ["ls"]
+
+
+class FakeTerminal:
+    def __init__(self) -> None:
+        self.sizes: list[Size] = []
+
+    async def resize(self, size: Size) -> None:
+        self.sizes.append(size)
+
+
+def test_of_many_sizes_the_last_one_counts_and_the_same_again_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_RESIZE_SECONDS", 0.05)
+    terminal, recording = FakeTerminal(), Recording(1)
+
+    async def work() -> None:
+        one = serving.Serving(SYSTEM, 1, Size(80, 24), lambda _message: asyncio.sleep(0), lambda: False)
+        passing = asyncio.create_task(one._pass_sizes(terminal, recording, Size(80, 24)))  # type: ignore[arg-type]
+        for columns in [80, *range(100, 1000), *[999] * 100]:
+            await one.hear(orjson.dumps({"kind": "size", "columns": columns, "rows": 24}).decode())
+        await until(lambda: terminal.sizes[-1:] == [Size(999, 24)])
+        passing.cancel()
+
+    asyncio.run(work())
+    assert terminal.sizes[0] == Size(100, 24)
+    assert len(terminal.sizes) < 100
+    block = recording.take()
+    assert block is not None
+    assert [text for _at, _code, text in events(block.events)] == [f"{size.columns}x24" for size in terminal.sizes]
+
+
+def test_a_recording_is_full_by_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.QD, "terminal_recording_max_mb", 1)
+    monkeypatch.setattr(keeping, "_WAITING_BYTES", 8 << 20)
+    recording = Recording(1)
+
+    async def work() -> End | None:
+        one = serving.Serving(SYSTEM, 1, Size(80, 24), lambda _message: asyncio.sleep(0), lambda: False)
+        recording.printed(b"\0" * 150_000)
+        assert await one._is_recorded(recording)
+        # Each is six characters in JSON.
+        recording.printed(b"\0" * 50_000)
+        assert not await one._is_recorded(recording)
+        return one._end
+
+    assert asyncio.run(work()) is End.FULL

@@ -141,7 +141,7 @@ def opened(person: Person, item: int, **values: str) -> Iterator[tuple[int, Scre
 
 @pytest.fixture(scope="module")
 def deck(lab_host: SshHost, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    environment = {"QD_TERMINALS_PER_PERSON": "3", "QD_TERMINAL_RECORDING_MAX_MB": "1"}
+    environment = {"QD_TERMINALS_PER_PERSON": "3", "QD_TERMINAL_RECORDING_MAX_MB": "2"}
     with knowing(lab_host, environment, tmp_path_factory.mktemp("terminals")) as instance:
         yield instance
 

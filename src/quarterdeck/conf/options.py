@@ -425,7 +425,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "terminal_recording_max_mb",
         64,
-        "How much one terminal prints until it is closed: nothing happens on it that is not recorded.",
+        "How much is recorded of one terminal until it is closed: nothing happens on it that is not recorded.",
         _whole(1, 1024),
         "MB",
     ),

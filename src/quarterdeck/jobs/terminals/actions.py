@@ -186,17 +186,19 @@ def _end(
     actor: Actor, session: TerminalSession, end: End, error: str, exit_code: int | None, printed_bytes: int
 ) -> bool:
     at = now()
+    # Whoever has the terminal open does not know that its item was purged; and none is purged meanwhile.
+    item = Item.objects.select_for_update(no_key=True).filter(pk=session.item_id or 0).only("pk").first()
     values = {"end": end, "error": error[:1000], "exit_code": exit_code, "printed_bytes": printed_bytes}
     open_ = TerminalSession.objects.filter(pk=session.pk).exclude(state=TerminalState.ENDED)
     if not open_.update(state=TerminalState.ENDED, ended_at=at, is_shared=False, **values):
         return False
     after = {"opened_by": session.actor, "why": end.value, "bytes": printed_bytes, "exit_code": exit_code}
     record(actor, "jobs.terminal.end", session, session.place, after=after, error=error)
-    if session.item_id and session.opened_at and end is not End.REFUSED:
+    if item and session.opened_at and end is not End.REFUSED:
         title = f"Terminal {session.place}"
         detail = {"terminal": session.pk, "why": end.value, "seconds": round((at - session.opened_at).total_seconds())}
         TimelineEvent.objects.create(
-            item_id=session.item_id, at=session.opened_at, kind="terminal.ended", title=title[:255], detail=detail,
+            item=item, at=session.opened_at, kind="terminal.ended", title=title[:255], detail=detail,
             actor=session.actor,
         )  # fmt: skip
     return True

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from secrets import token_hex
 
@@ -19,6 +19,8 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import OpsError
 from quarterdeck.core.streams import in_thread, with_records
+from quarterdeck.inventory.models import Item
+from quarterdeck.inventory.queries.items import HIDDEN
 from quarterdeck.jobs.terminals import output
 from quarterdeck.jobs.terminals.models import End, TerminalSession, TerminalState
 from quarterdeck.jobs.terminals.output import Block
@@ -33,6 +35,8 @@ _RIGHTS_EVERY_BEATS = 15
 # What may wait to be written for one terminal; then its host waits as well.
 _WAITING_BYTES = 2 << 20
 _UNWRITTEN_SECONDS = 20.0
+# How long the end of one waits for its rest to be written.
+_REST_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 SERVED_BY = f"{socket.gethostname()}:{os.getpid()}"
@@ -40,9 +44,10 @@ SERVED_BY = f"{socket.gethostname()}:{os.getpid()}"
 
 @dataclass(slots=True, eq=False)
 class Recording:
-    """What one terminal printed and is not written yet. `seconds` is the time since it was opened."""
+    """What one terminal printed and is not written yet. `size_bytes` is all that is recorded of it, as it is stored."""
 
     session: int
+    size_bytes: int = 0
     _writer: Writer = field(default_factory=Writer)
     _began: float = field(default_factory=time.monotonic)
     _lines: list[bytes] = field(default_factory=list)
@@ -83,6 +88,7 @@ class Recording:
         if lines:
             self._lines.append(lines)
             self._waiting_bytes += len(lines)
+            self.size_bytes += len(lines)
 
     def _seconds(self) -> float:
         self._last = time.monotonic() - self._began
@@ -101,38 +107,49 @@ class Kept:
 
 @dataclass(slots=True)
 class Keeper:
-    """Belongs to one event loop, on which its task runs while anything is kept."""
+    """Belongs to one event loop, on which its tasks run while anything is kept.
+
+    To write, to look how long that takes, and to beat have a task each: an engine that hangs keeps neither beats nor
+    rights waiting, and records that hang do not keep the unwritten open.
+    """
 
     _kept: set[Kept] = field(default_factory=set)
-    _task: asyncio.Task[None] | None = None
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     # Blocks whose insert was not confirmed: the same again, under the same token.
     _tried: list[tuple[Recording, Block]] = field(default_factory=list)
     _token: str = ""
-    _failing_since: float | None = None
+    # When the first try of these began.
+    _tried_since: float | None = None
+    _is_failing: bool = False
     _beats: int = 0
 
     def keep(self, one: Kept) -> None:
         self._kept.add(one)
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._go_on())
+        self._begin("write", self._write, WRITE_SECONDS)
+        self._begin("stop unwritten", self._stop_unwritten, WRITE_SECONDS)
+        self._begin("beat", self._beat, _BEAT_SECONDS)
 
     async def let_go(self, one: Kept) -> bool:
-        """Keep it no more; whether all that it printed is written."""
+        """Keep it no more; whether all that it printed is written, as far as that is known in some seconds."""
         one.recording.ended()
-        is_written = await self._write()
+        # Not cancelled when it takes longer: its insert goes on in a thread, and must not meet the same one again.
+        writing = asyncio.create_task(self._write())
+        done, _waiting = await asyncio.wait([writing], timeout=_REST_SECONDS)
         self._kept.discard(one)
-        return is_written
+        return bool(done) and writing.result()
 
-    async def _go_on(self) -> None:
-        beaten = time.monotonic()
+    def _begin(self, name: str, work: Callable[[], Awaitable[object]], every_seconds: float) -> None:
+        if name not in self._tasks or self._tasks[name].done():
+            self._tasks[name] = asyncio.create_task(self._go_on(name, work, every_seconds))
+
+    async def _go_on(self, name: str, work: Callable[[], Awaitable[object]], every_seconds: float) -> None:
         while self._kept or self._tried:
-            await asyncio.sleep(WRITE_SECONDS)
-            await self._write()
-            self._stop_unwritten()
-            if time.monotonic() - beaten > _BEAT_SECONDS:
-                beaten = time.monotonic()
-                await self._beat()
+            await asyncio.sleep(every_seconds)
+            try:
+                await work()
+            except Exception:
+                log.exception("terminals: %s failed, it is tried again", name)
 
     async def _write(self) -> bool:
         """Write what waits; whether nothing waits any more."""
@@ -143,30 +160,35 @@ class Keeper:
     async def _write_new(self) -> bool:
         self._tried = [(one.recording, block) for one in self._kept if (block := one.recording.take())]
         self._token = f"terminals-{token_hex(12)}"
+        self._tried_since = time.monotonic() if self._tried else None
         return not self._tried or await self._try()
 
     async def _try(self) -> bool:
         try:
             await in_thread(output.store, [block for _recording, block in self._tried], self._token)
-        except OpsError as error:
-            if self._failing_since is None:
-                self._failing_since = time.monotonic()
-                log.warning("what terminals print cannot be written, it is tried again: %s", error.message)
+        except Exception as error:
+            # ClickHouse also says DatabaseError when it has too many parts, or lost its Keeper; that passes as well.
+            if not self._is_failing:
+                traced = None if isinstance(error, OpsError) else error
+                log.warning("what terminals print cannot be written, it is tried again: %s", error, exc_info=traced)
+            self._is_failing = True
             return False
-        self._failing_since = None
+        self._is_failing, self._tried_since = False, None
         for recording, block in self._tried:
             recording.written(block)
         self._tried = []
         return True
 
-    def _stop_unwritten(self) -> None:
-        if self._failing_since is not None and time.monotonic() - self._failing_since > _UNWRITTEN_SECONDS:
+    async def _stop_unwritten(self) -> None:
+        if self._tried_since is not None and time.monotonic() - self._tried_since > _UNWRITTEN_SECONDS:
             for one in self._kept:
                 one.stop(End.UNRECORDED)
 
     async def _beat(self) -> None:
-        self._beats += 1
         kept = list(self._kept)
+        if not kept:
+            return
+        self._beats += 1
         try:
             ends = await with_records(_beaten, kept, asks_rights=self._beats % _RIGHTS_EVERY_BEATS == 0)
         except Exception:
@@ -194,7 +216,9 @@ def _beaten(kept: Iterable[Kept], *, asks_rights: bool) -> dict[int, End]:
 
 
 def _may_go_on(one: Kept) -> bool:
-    return one.session.item is not None and may(one.actor, OPEN, one.session.item)
+    """Whether its person may still have it, on an item that is still in the inventory."""
+    item = Item.objects.filter(pk=one.session.item_id or 0).exclude(lifecycle__in=HIDDEN).first()
+    return item is not None and may(one.actor, OPEN, item)
 
 
 _keepers: dict[asyncio.AbstractEventLoop, Keeper] = {}

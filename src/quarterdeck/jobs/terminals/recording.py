@@ -16,14 +16,11 @@ from quarterdeck.jobs.terminals.models import TerminalSession
 from quarterdeck.remote.terminals import TERM, Size
 
 MEDIA_TYPE = "application/x-asciicast"
-# Longer ones are cut, and so is what looks like one and has no end.
-_COMMAND_MAX = 4096
-# OSC 133;C with the command line, as fish 4 sends it, and OSC 633;E as editors' shell integrations do.
-# See https://fishshell.com/docs/current/relnotes.html and https://code.visualstudio.com/docs/terminal/shell-integration
-_MARK = re.compile(
-    r"\x1b\](?:133;C(?:;[^;\x07\x1b]*)*?;cmdline_url=(?P<url>[^;\x07\x1b]*)|633;E;(?P<text>[^;\x07\x1b]*))"
-    r"(?:;[^\x07\x1b]*)?(?:\x07|\x1b\\)"
-)
+# Operating system commands (ECMA-48, 8.3.89), and the beginning of one at the end of a text. Longer ones are no marks.
+# A host chooses what is matched here: the possessive `+` tries each character once, whatever comes.
+_MARK = re.compile(r"\x1b\]([^\x07\x1b]{0,4000}+)(?:\x07|\x1b\\)")
+_OPEN_MARK = re.compile(r"\x1b(?:\][^\x07\x1b]{0,4000}+\x1b?)?\Z")
+_URL = "cmdline_url="
 _ESCAPED = re.compile(r"\\(\\|x([0-9a-fA-F]{2}))")
 
 
@@ -74,16 +71,21 @@ class Writer:
     def _commands(self, text: str) -> list[str]:
         """Return the commands that the shell says begin now; a mark may come in pieces."""
         text = self._open_mark + text
-        found = [_command(one["url"], one["text"]) for one in _MARK.finditer(text)]
-        begun = text.rfind("\x1b]")
-        rest = text[begun:] if begun >= 0 else text[-1:] if text.endswith("\x1b") else ""
-        is_open = rest and "\x07" not in rest and "\x1b\\" not in rest and len(rest) <= _COMMAND_MAX
-        self._open_mark = rest if is_open else ""
-        return [command for command in found if command]
+        is_open = _OPEN_MARK.search(text)
+        self._open_mark = is_open[0] if is_open else ""
+        return [command for mark in _MARK.findall(text) if (command := _command(mark))]
 
 
-def _command(url: str | None, text: str | None) -> str:
-    if url is not None:
-        return unquote(url).strip()
-    unescaped = _ESCAPED.sub(lambda one: "\\" if one[1] == "\\" else chr(int(one[2], 16)), text or "")
-    return unescaped.strip()
+def _command(mark: str) -> str:
+    """Return the command line that begins, "" for any other mark.
+
+    OSC 133;C with `cmdline_url=`, as fish 4 sends it, and OSC 633;E as editors' shell integrations do. See
+    https://fishshell.com/docs/current/relnotes.html and https://code.visualstudio.com/docs/terminal/shell-integration
+    """
+    match mark.split(";"):
+        case ["133", "C", *values]:
+            urls = [value.removeprefix(_URL) for value in values if value.startswith(_URL)]
+            return unquote(urls[0]).strip() if urls else ""
+        case ["633", "E", text, *_rest]:
+            return _ESCAPED.sub(lambda one: "\\" if one[1] == "\\" else chr(int(one[2], 16)), text).strip()
+    return ""

@@ -43,6 +43,8 @@ _UNSEEN_BYTES = 512 << 10
 _LOOK_SECONDS = 0.5
 _WARN_SECONDS = 60.0
 _COLUMNS_MAX, _ROWS_MAX = 1000, 500
+# Between two sizes that the host is told; of those that a page says meanwhile, the last one counts.
+_RESIZE_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 Send = Callable[[str | bytes], Awaitable[None]]
@@ -78,6 +80,7 @@ class Serving:
         self._printed_bytes = self._unseen_bytes = 0
         self._typed = time.monotonic()
         self._may_send = asyncio.Event()
+        self._is_resized = asyncio.Event()
         self._over = asyncio.Event()
 
     async def run(self) -> None:
@@ -136,7 +139,10 @@ class Serving:
         elif said["kind"] == "close":
             self._stop(End.CLOSED)
         else:
-            await self._resize(size_of(said["columns"], said["rows"]))
+            self._size = size_of(said["columns"], said["rows"])
+            self._is_resized.set()
+            # The host is told before it gets what is typed next.
+            await asyncio.sleep(0)
 
     @property
     def _exit_code(self) -> int | None:
@@ -151,8 +157,10 @@ class Serving:
         self._kept = Kept(self._actor, session, self._stop, recording)
         keeper().keep(self._kept)
         await self._tell(kind="open", place=session.place)
+        sizes = self._pass_sizes(terminal, recording, Size(session.columns, session.rows))
         works = [
-            asyncio.ensure_future(one) for one in (self._pass_on(terminal, recording), self._watch(), self._over.wait())
+            asyncio.ensure_future(one)
+            for one in (self._pass_on(terminal, recording), sizes, self._watch(), self._over.wait())
         ]
         try:
             done, _others = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
@@ -173,18 +181,36 @@ class Serving:
 
     async def _pass_on(self, terminal: Terminal, recording: Recording) -> None:
         """Hand on what the host prints, until it has nothing more to say."""
-        limit = settings.QD["terminal_recording_max_mb"] << 20
         while (data := await loop.wrap(terminal.next())) is not None:
             self._printed_bytes += len(data)
-            if self._printed_bytes > limit:
-                self._stop(End.FULL)
-                return
             recording.printed(data)
-            await recording.room()
+            if not await self._is_recorded(recording):
+                return
             await self._room()
             self._unseen_bytes += len(data)
             await self._send(data)
         self._stop(End.LOST if terminal.exit_code is None else End.EXITED)
+
+    async def _pass_sizes(self, terminal: Terminal, recording: Recording, size: Size) -> None:
+        """Tell the host and the recording which size the page has now; `size` is the one that they know."""
+        while True:
+            await self._is_resized.wait()
+            self._is_resized.clear()
+            if self._size != size:
+                size = self._size
+                recording.resized(size)
+                if not await self._is_recorded(recording):
+                    return
+                await loop.wrap(terminal.resize(size))
+                await asyncio.sleep(_RESIZE_SECONDS)
+
+    async def _is_recorded(self, recording: Recording) -> bool:
+        """Wait until not too much waits to be written; whether more may be recorded, else it ends."""
+        if recording.size_bytes > settings.QD["terminal_recording_max_mb"] << 20:
+            self._stop(End.FULL)
+            return False
+        await recording.room()
+        return True
 
     async def _room(self) -> None:
         while self._unseen_bytes > _UNSEEN_BYTES:
@@ -204,12 +230,6 @@ class Serving:
             if (left <= min(_WARN_SECONDS, idle / 2)) != is_warned:
                 is_warned = not is_warned
                 await self._tell(kind="idle", seconds=round(left) if is_warned else None)
-
-    async def _resize(self, size: Size) -> None:
-        self._size = size
-        if self._terminal is not None and self._kept is not None:
-            self._kept.recording.resized(size)
-            await loop.wrap(self._terminal.resize(size))
 
     def _stop(self, end: End) -> None:
         """Let it end, for this reason unless there was one before."""
