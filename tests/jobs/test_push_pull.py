@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -24,7 +25,7 @@ from tests.lab.ssh_hosts import OPS
 from tests.people import actor, person
 
 from quarterdeck.access.models import Role
-from quarterdeck.audit.actor import Actor
+from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.audit.models import AuditEvent
 from quarterdeck.cli.client import Client
 from quarterdeck.cli.fetching import fetch_all
@@ -32,11 +33,14 @@ from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Conflict, Denied, NotFound
 from quarterdeck.jobs.files import actions, archive, keeping, pulled, storing
 from quarterdeck.jobs.files.models import FilePart, StoredFile
+from quarterdeck.jobs.files.using import WorkFiles
 from quarterdeck.jobs.runners import Circumstances, End, Host, pull, push
 from quarterdeck.jobs.runners.transfers import Say, quarters, transferring
 from quarterdeck.jobs.runs.models import HostStatus, Run
+from quarterdeck.jobs.schedules.actions import save_schedule
+from quarterdeck.jobs.schedules.models import Schedule
 from quarterdeck.jobs.templates.models import Template
-from quarterdeck.remote.target import Patience
+from quarterdeck.remote.target import Patience, Target
 
 EVIL = "-rf 'x' \"$(touch qd-evil)\"\n汉.conf"
 DIGEST = "a" * 64
@@ -288,7 +292,68 @@ def test_files_go_when_nothing_needs_them() -> None:
     )
     assert keeping.forget() == 0
     template.delete()
+    schedule = Schedule.objects.create(name="s", plan={"runner": "push", "work": work}, anchor_at=old, changed_at=old)
+    assert keeping.forget() == 0
+    schedule.delete()
+    Template.objects.create(
+        name="asks", definition={"runner": "push", "work": pushed(files="{{ what }}")}, changed_by="x", changed_at=old
+    )
     assert keeping.forget() == 1
+
+
+@pytest.mark.django_db
+def test_a_schedule_holds_its_files() -> None:
+    stored = actions.upload(actor_named("operator"), "a", io.BytesIO(b"a"))
+    StoredFile.objects.update(used_at=now() - timedelta(days=31))
+    plan = {"runner": "push", "work": pushed(files=[{"sha256": stored.sha256, "name": "a"}]), "every": "10m"}
+    save_schedule(SYSTEM, "s", {**plan, "query": "type:host"})
+    stored.refresh_from_db()
+    assert stored.used_at > now() - timedelta(days=1)
+    with pytest.raises(BadInput) as caught:
+        save_schedule(SYSTEM, "s", {**plan, "work": pushed(), "query": "type:host"})
+    assert caught.value.field == "files"
+
+
+def test_templates_of_the_same_content_have_their_texts_each(tmp_path: Path) -> None:
+    sha256 = hashlib.sha256(b"host {{ name }}").hexdigest()
+    (tmp_path / sha256).write_bytes(b"host {{ name }}")
+    work = push.read(pushed(files=[{"sha256": sha256, "name": name} for name in "ab"], path="/etc/", is_template=True))
+    host = Host(1, "web1", Target("web1"), None, {"name": "web1"})
+
+    async def fetch(sha256: str) -> Path:
+        return tmp_path / sha256
+
+    around = cast(Circumstances, SimpleNamespace(files=SimpleNamespace(fetch=fetch)))
+
+    async def story() -> list[bytes | None]:
+        async with push._opened(work, [host], around) as ready:
+            return [(await ready.content(host, file)).data for file in work.files]
+
+    assert asyncio.run(story()) == [b"host web1"] * 2
+
+
+def test_directories_of_workers_that_were_killed_go(tmp_path: Path, settings: Any) -> None:
+    settings.DATA = tmp_path
+
+    async def made() -> WorkFiles:
+        files = WorkFiles("x")
+        paths = await asyncio.gather(files.directory(), files.directory())
+        assert paths[0] == paths[1]
+        return files
+
+    def names() -> set[str]:
+        return {path.name for path in (tmp_path / "run-files").iterdir() if path.is_dir()}
+
+    dead = tmp_path / "run-files" / "dead"
+    dead.mkdir(parents=True)
+    (dead / "content").write_bytes(b"x")
+    first = asyncio.run(made())
+    second = asyncio.run(made())
+    assert len(names()) == 2
+    first.close()
+    assert len(names()) == 1
+    second.close()
+    assert names() == set()
 
 
 def do(lab: Instance, *words: str, code: int = 0) -> dict[str, Any]:

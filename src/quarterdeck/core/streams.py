@@ -37,13 +37,18 @@ async def with_records(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) 
 
 
 async def in_background(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield what `blocks` yields, each made in a thread when the one before is sent.
+    """Yield what `blocks` yields, each made in a thread when the one before is sent, with the records at hand.
 
     Django would gather a plain iterator whole before it sends the first byte.
     """
-    while (block := await in_thread(next, blocks, None)) is not None:
+    while (block := await with_records(next, blocks, None)) is not None:
         if block:
             yield block
+
+
+def disposition(name: str) -> str:
+    """Return the header Content-Disposition of a download. `name` is printable."""
+    return content_disposition_header(as_attachment=True, filename=name) or "attachment"
 
 
 def attachment(
@@ -51,7 +56,7 @@ def attachment(
 ) -> StreamingHttpResponse:
     """Return a download of what `blocks` yield, made in threads while it is sent. `name` is printable."""
     answer = StreamingHttpResponse(in_background(blocks), content_type=media_type)
-    answer["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    answer["Content-Disposition"] = disposition(name)
     # Compressed, its length would be another one.
     answer["Content-Encoding"] = "identity"
     if size_bytes is not None:

@@ -51,7 +51,10 @@ def uploaded(actor: Actor, sha256: str) -> StoredFile:
 
 
 def hold(digests: Collection[str]) -> None:
-    """Note that a run needs these files, in its transaction. Raises BadInput when one is not here (any more)."""
+    """Note that a run or a schedule needs these files, in its transaction.
+
+    Raises BadInput when one is not here (any more).
+    """
     wanted = StoredFile.objects.filter(sha256__in=digests, is_whole=True, is_uploaded=True)
     if wanted.update(used_at=now()) != len(set(digests)):
         raise BadInput(
@@ -60,5 +63,6 @@ def hold(digests: Collection[str]) -> None:
 
 
 def needed(work: Iterable[Any]) -> set[str]:
-    """Return the checksums that works of the runner `push` name."""
-    return {str(file.get("sha256")) for one in work for file in one.get("files", ())}
+    """Return the checksums that works of the runner `push` name. A template may ask for its files by a placeholder."""
+    lists = [files for one in work if isinstance(files := one.get("files"), list)]
+    return {str(file.get("sha256")) for files in lists for file in files if isinstance(file, dict)}

@@ -1,4 +1,4 @@
-"""How long files are kept: while a template or a run that has not ended names them, and some days after their use."""
+"""How long files are kept: while a template, a schedule or a run that goes on names them, and days after their use."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from quarterdeck.core.clock import now
 from quarterdeck.jobs.files.actions import needed
 from quarterdeck.jobs.files.models import StoredFile
 from quarterdeck.jobs.runs.models import ENDED, Run
+from quarterdeck.jobs.schedules.models import Schedule
 from quarterdeck.jobs.templates.models import Template
 
 # An upload that is not whole by then never will be.
@@ -29,7 +30,8 @@ def forget() -> int:
 def _held() -> set[str]:
     runs = Run.objects.filter(runner="push").exclude(state__in=ENDED).values_list("work", flat=True)
     templates = Template.objects.filter(definition__runner="push").values_list("definition__work", flat=True)
-    return needed([*runs, *templates])
+    schedules = Schedule.objects.filter(plan__runner="push").values_list("plan__work", flat=True)
+    return needed([*runs, *templates, *schedules])
 
 
 @transaction.atomic

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import fcntl
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 from uuid import uuid4
 
-import psutil
 from django.conf import settings
 from django.db import connections
 
@@ -26,22 +25,20 @@ class WorkFiles:
 
     def __init__(self, by: str) -> None:
         self._by = by
-        self._path: Path | None = None
+        self._owned: tuple[Path, TextIO] | None = None
+        self._making = asyncio.Lock()
         self._writers = asyncio.Semaphore(_WRITERS)
 
-    def directory(self) -> Path:
+    async def directory(self) -> Path:
         """Return a directory of the shard's own, made when it is first asked for."""
-        if self._path is None:
-            above = Path(settings.DATA) / "run-files"
-            above.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _remove_leftovers(above)
-            self._path = above / f"{os.getpid()}-{uuid4().hex}"
-            self._path.mkdir(mode=0o700)
-        return self._path
+        async with self._making:
+            if self._owned is None:
+                self._owned = await asyncio.to_thread(_make)
+        return self._owned[0]
 
     async def fetch(self, sha256: str) -> Path:
         """Return a stored file on this disk; not to be written to. Raises NotFound."""
-        path = self.directory() / sha256
+        path = await self.directory() / sha256
         if not path.exists():
             await _in_thread(lambda: storing.copy(sha256, path))
         return path
@@ -57,8 +54,8 @@ class WorkFiles:
             return await _in_thread(put)
 
     def close(self) -> None:
-        if self._path is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
+        if self._owned is not None:
+            _remove(*self._owned)
 
 
 async def _in_thread(call: Callable[[], T]) -> T:
@@ -72,9 +69,42 @@ async def _in_thread(call: Callable[[], T]) -> T:
     return await asyncio.to_thread(closing)
 
 
-def _remove_leftovers(above: Path) -> None:
-    """Remove what workers left that were killed."""
-    for path in above.iterdir():
-        pid = path.name.partition("-")[0]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
+def _make() -> tuple[Path, TextIO]:
+    """Make a directory with its lock, and remove those whose workers were killed.
+
+    A process id would say nothing where workers of several containers share the disk.
+    """
+    above = Path(settings.DATA) / "run-files"
+    above.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = above / uuid4().hex
+    # One at a time, so that nobody finds a directory that is made and not locked yet.
+    with (above / "lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        others = [other for other in above.iterdir() if other.is_dir()]
+        left = [(other, lock) for other in others if (lock := _locked(other)) is not None]
+        path.mkdir(mode=0o700)
+        mine = _locked(path)
+    for other, lock in left:
+        _remove(other, lock)
+    if mine is None:
+        raise AssertionError("BUG: somebody else locked a new directory")
+    return path, mine
+
+
+def _locked(path: Path) -> TextIO | None:
+    """Lock a directory for as long as the file is open; None when somebody has it, or it has gone."""
+    try:
+        file = (path / "lock").open("w")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _remove(path: Path, lock: TextIO) -> None:
+    with lock:
+        shutil.rmtree(path, ignore_errors=True)

@@ -46,7 +46,7 @@ class Host:
 class Files(Protocol):
     """The files of runs, for those who work on a shard's hosts. `directory()` is theirs, and goes with the shard."""
 
-    def directory(self) -> Path: ...
+    async def directory(self) -> Path: ...
 
     async def fetch(self, sha256: str) -> Path:
         """Return a stored file on this disk; not to be written to. Raises NotFound."""

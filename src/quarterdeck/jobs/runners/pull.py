@@ -64,7 +64,7 @@ async def _run(host: Host, work: Work, around: Circumstances) -> Parts:
     """Yield a line for each file. Raises RemoteError, OpsError."""
 
     async def transfer(connection: asyncssh.SSHClientConnection, say: Say) -> End:
-        directory = around.files.directory() / str(host.id)
+        directory = await around.files.directory() / str(host.id)
         try:
             return await _pulled(connection, host, work, directory, around, say)
         finally:

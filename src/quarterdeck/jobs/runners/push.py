@@ -159,7 +159,7 @@ class _Texts:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A shard's work with the contents at hand, by their checksums."""
+    """A shard's work with the contents at hand, by their checksums, and the templates by the paths on the hosts."""
 
     work: Work
     contents: dict[str, Content] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class Ready:
     async def content(self, host: Host, file: File) -> Content:
         if not self.work.is_template:
             return self.contents[file.sha256]
-        return await Content.of(await self.templates[file.sha256].take(host))
+        return await Content.of(await self.templates[file.path].take(host))
 
 
 @asynccontextmanager
@@ -181,7 +181,7 @@ async def _opened(work: Work, hosts: Sequence[Host], around: Circumstances) -> A
             content = Content(path.stat().st_size, file.sha256, path=path)
             ready.contents[file.sha256] = content
             if work.is_template:
-                ready.templates[file.sha256] = _Texts(await _template(file, content), hosts)
+                ready.templates[file.path] = _Texts(await _template(file, content), hosts)
         yield ready
     finally:
         await asyncio.gather(*(texts.close() for texts in ready.templates.values()))

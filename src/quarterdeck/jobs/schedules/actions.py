@@ -14,6 +14,7 @@ from quarterdeck.audit.actor import Actor
 from quarterdeck.core.clock import now
 from quarterdeck.core.errors import BadInput, Stale
 from quarterdeck.inventory.queries.items import items
+from quarterdeck.jobs.files.actions import hold
 from quarterdeck.jobs.runners import runner_named
 from quarterdeck.jobs.runs.actions import shown_around
 from quarterdeck.jobs.runs.models import Run
@@ -114,7 +115,9 @@ def _check_work(actor: Actor, plan: Plan) -> str:
     how = runner_named(plan.runner)
     if how.verb:
         require(actor, how.verb)
-    how.read(plan.work)
+    work = how.read(plan.work)
+    if how.needs is not None:
+        hold(how.needs(work))
     plan.options.options().check()
     if plan.options.is_check and not how.checks:
         raise BadInput(_("this runner cannot tell what it would do"), field="options")

@@ -8,11 +8,10 @@ from typing import Any
 
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils.text import get_valid_filename
 from django.views.decorators.http import require_GET
 
-from quarterdeck.core.streams import in_background
-from quarterdeck.jobs.files.pulled import files_of, still_kept
+from quarterdeck.core.streams import disposition, in_background
+from quarterdeck.jobs.files.pulled import files_of, safe_name, still_kept
 from quarterdeck.jobs.runs import output, queries
 from quarterdeck.jobs.runs.models import Run, RunHost
 from quarterdeck.web.formatting import visible
@@ -70,8 +69,7 @@ def download(request: PageRequest, pk: int, host: int) -> HttpResponseBase:
     """The bytes as the host sent them, both streams in the order in which they came."""
     _run, found = _found(request, pk, host)
     answer = StreamingHttpResponse(in_background(_all(found)), content_type="application/octet-stream")
-    name = get_valid_filename(f"run-{pk}-{found.name}"[:150]) or f"run-{pk}"
-    answer["Content-Disposition"] = f'attachment; filename="{name}.txt"'
+    answer["Content-Disposition"] = disposition(f"run-{pk}-{safe_name(found.name)}.txt")
     return answer
 
 
