@@ -7,12 +7,14 @@ import json
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.urls import reverse
 from tests.lab.parts import free_port
 
 from quarterdeck.audit.actor import SYSTEM, Actor
 from quarterdeck.inventory import actions
 from quarterdeck.inventory.found import Found
 from quarterdeck.inventory.models import Drift, Item, Lifecycle, Merge, MergeProposal, Relation
+from quarterdeck.jobs.browsing import actions as browsing
 
 pytestmark = pytest.mark.django_db
 TABS = ["", "/relations", "/history", "/timeline", "/sources", "/edit", "/merge"]
@@ -240,3 +242,14 @@ def test_metrics_say_when_the_engine_does_not_answer(
     response = as_owner.get(f"/items/{web1.pk}/metrics")
     assert response.status_code == 503
     assert "web1" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("[", 'filename="["'), ("~", 'filename="~"'), ("日志", "filename*=utf-8''%E6%97%A5%E5%BF%97")]
+)
+def test_a_file_of_a_host_is_downloaded_by_its_name(
+    as_owner: Client, web1: Item, name: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "download_file", lambda *_args: iter([b"content"]))
+    answer = as_owner.get(reverse("web:item_file_download", args=[web1.pk]), {"path": f"/tmp/{name}"})
+    assert answer.headers["Content-Disposition"] == f"attachment; {shown}"

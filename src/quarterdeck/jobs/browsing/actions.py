@@ -5,6 +5,7 @@ Nothing here is a run: one host, one file, and somebody who waits. Many hosts ar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from quarterdeck.audit.actions import record
 from quarterdeck.audit.actor import Actor
 from quarterdeck.core.errors import BadInput, Conflict, NotFound
 from quarterdeck.inventory.models import Item
+from quarterdeck.jobs.browsing.waiting import Wait, cancelled, ended
 from quarterdeck.jobs.ways import Way, note_host_keys, way_to
 from quarterdeck.remote import loop
 from quarterdeck.remote.files import browsing
@@ -31,6 +33,9 @@ from quarterdeck.remote.files.state import kind_of
 VERB = "jobs.files"
 # A page of more is of no use to anybody.
 ENTRIES_MAX = 2000
+_ANSWER_SECONDS = 30.0
+# For a megabyte to come or to go.
+_PROGRESS_SECONDS = 120.0
 
 T = TypeVar("T")
 
@@ -40,8 +45,10 @@ class Session:
     """An SFTP session of another loop. Its coroutines are for `loop.run` and `loop.wrap`."""
 
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    _path: str = ""
     _blocks: AsyncGenerator[bytes, None] | None = None
     _first: bytes = b""
+    _reading: asyncio.Task[bytes] | None = None
 
     async def open(self, way: Way) -> asyncssh.SFTPClient:
         connection = await self._stack.enter_async_context(loop.pool().lease(way.target, way.host_keys))
@@ -51,26 +58,41 @@ class Session:
         """Read a file as far as its first block; return its size. Raises NotFound, Denied, BadInput, RemoteError."""
         try:
             client = await self.open(way)
-            with told(path):
-                attrs = await client.stat(checked(path))
-            # A pipe or a device has no end, or waits for ever.
-            if kind_of(attrs) != "file":
-                raise BadInput(_("%(path)s is no file") % {"path": shown(path)}, field="path")
-            self._blocks = browsing.content(client, path)
-            self._stack.push_async_callback(self._blocks.aclose)
-            self._first = await anext(self._blocks, b"")
+            return await Wait(path, _ANSWER_SECONDS).on(asyncio.create_task(self._begin(client, path)))
         except BaseException:
             await self.close()
             raise
+
+    async def _begin(self, client: asyncssh.SFTPClient, path: str) -> int:
+        with told(path):
+            attrs = await client.stat(checked(path))
+        # A pipe or a device has no end, or waits for ever.
+        if kind_of(attrs) != "file":
+            raise BadInput(_("%(path)s is no file") % {"path": shown(path)}, field="path")
+        self._path, self._blocks = path, browsing.content(client, path)
+        self._stack.push_async_callback(self._blocks.aclose)
+        self._first = await anext(self._blocks, b"")
         return attrs.size or 0
 
     async def next(self) -> bytes:
-        """Return the next block, b"" at the end."""
+        """Return the next block, b"" at the end. Raises NotFound, Denied, RemoteError."""
         first, self._first = self._first, b""
-        return first or (await anext(self._blocks, b"") if self._blocks is not None else b"")
+        if first or self._blocks is None:
+            return first
+        self._reading = asyncio.create_task(self._read(self._blocks))
+        return await Wait(self._path, _PROGRESS_SECONDS).on(self._reading)
+
+    async def _read(self, blocks: AsyncGenerator[bytes, None]) -> bytes:
+        return await anext(blocks, b"")
 
     async def close(self) -> None:
-        await self._stack.aclose()
+        """Let go of the host, whether it answers or not; a read that is under way ends first."""
+        if self._reading is not None:
+            await cancelled(self._reading)
+        closing = asyncio.create_task(self._stack.aclose())
+        await ended(closing)
+        if not closing.cancelled():
+            closing.result()
 
 
 @dataclass(slots=True)
@@ -100,7 +122,10 @@ def list_directory(actor: Actor, item: Item, path: str) -> browsing.Listing:
     async def work(way: Way) -> browsing.Listing:
         session = Session()
         try:
-            return await browsing.listing(await session.open(way), path, ENTRIES_MAX)
+            client = await session.open(way)
+            return await Wait(path, _ANSWER_SECONDS).on(
+                asyncio.create_task(browsing.listing(client, path, ENTRIES_MAX))
+            )
         finally:
             await session.close()
 
@@ -132,12 +157,17 @@ def upload_file(
         raise BadInput(_("this is no name of a file"), hint=_("one name, without a slash"), field="file")
     path = f"{directory.rstrip('/')}/{name}"
 
-    async def work(way: Way) -> Pushed:
+    wait = Wait(path, _PROGRESS_SECONDS)
+
+    async def put(way: Way) -> Pushed:
         async with loop.pool().lease(way.target, way.host_keys) as connection:
             if not replaces:
                 await _require_free(connection, path)
             content = await Content.of(source)
-            return await push(connection, Push(path, content, shows_diff=False))
+            return await push(connection, Push(path, content, shows_diff=False), progress=wait.moved)
+
+    async def work(way: Way) -> Pushed:
+        return await wait.on(asyncio.create_task(put(way)))
 
     done = _on(actor, item, work)
     after = {"size_bytes": done.size_bytes, "sha256": done.sha256, "replaces": replaces}

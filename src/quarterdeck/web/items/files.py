@@ -14,15 +14,16 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from quarterdeck.core.errors import OpsError
+from quarterdeck.core.streams import disposition
 from quarterdeck.inventory import queries
 from quarterdeck.inventory.models import Item
 from quarterdeck.jobs.browsing import actions
+from quarterdeck.jobs.files.pulled import safe_name
 from quarterdeck.remote.files.browsing import Entry, Listing
 from quarterdeck.web.forms import errors_into, form_status, posted
 from quarterdeck.web.items.heads import head
@@ -125,8 +126,7 @@ def _url(item: Item, path: str) -> str:
 def download(request: PageRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     item = queries.get_item(request.actor, pk)
     path = request.GET.get("path", "")
+    headers = {"Content-Disposition": disposition(safe_name(path.rpartition("/")[2]))}
+    # The last that may fail: what is begun is let go of by the answer.
     found = actions.download_file(request.actor, item, path)
-    answer = StreamingHttpResponse(found, content_type="application/octet-stream")
-    name = path.rstrip("/").rpartition("/")[2]
-    answer["Content-Disposition"] = f'attachment; filename="{get_valid_filename(name or "file")}"'
-    return answer
+    return StreamingHttpResponse(found, content_type="application/octet-stream", headers=headers)
