@@ -342,7 +342,7 @@ def test_directories_of_workers_that_were_killed_go(tmp_path: Path, settings: An
         return files
 
     def names() -> set[str]:
-        return {path.name for path in (tmp_path / "run-files").iterdir() if path.is_dir()}
+        return {path.name for path in (tmp_path / "run-files").iterdir()}
 
     dead = tmp_path / "run-files" / "dead"
     dead.mkdir(parents=True)

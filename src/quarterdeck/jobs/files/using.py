@@ -78,10 +78,9 @@ def _make() -> tuple[Path, TextIO]:
     above.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = above / uuid4().hex
     # One at a time, so that nobody finds a directory that is made and not locked yet.
-    with (above / "lock").open("w") as turn:
+    with above.with_suffix(".lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        others = [other for other in above.iterdir() if other.is_dir()]
-        left = [(other, lock) for other in others if (lock := _locked(other)) is not None]
+        left = [(other, lock) for other in above.iterdir() if (lock := _locked(other)) is not None]
         path.mkdir(mode=0o700)
         mine = _locked(path)
     for other, lock in left:
