@@ -219,7 +219,7 @@ def test_all_commands_of_one_connection_can_be_given_up_at_once(host: SshHost) -
             await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(story())
-    wait_until(lambda: not any(map(_alive, files)), "all to be gone", 20)
+    wait_until(lambda: not any(map(_alive, files)), "all to be gone")
 
 
 def test_a_connection_that_ends_meanwhile_says_that_it_is_not_known() -> None:
