@@ -37,7 +37,7 @@ def test_hosts_are_shown_while_the_form_is_filled_in_and_added(
     assert as_owner.post("/hosts/new", {**FORM, "credential": "lab"}).headers["Location"] == "/items"
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "What will be added"), ("zh-hans", "将添加的内容")])
+@pytest.mark.parametrize(("language", "words"), [("en", "What will be added"), ("zh-hans", "将添加的主机")])
 def test_it_speaks_both_languages(as_owner: Client, language: str, words: str) -> None:
     assert words in as_owner.get("/hosts/new", headers={"Accept-Language": language}).content.decode()
 
