@@ -189,7 +189,9 @@ def _kill_in_the_middle(lab: Instance, shared: Path, meanwhile: Callable[[], Non
     assert sum(done["counts"].values()) == HOSTS
     assert "died" in done["note"]
     told = marks.read_text().splitlines()
-    assert len(told) == len(set(told)) == HOSTS
+    assert len(told) == len(set(told))
+    # It is on record that a host begins before anything is done there: a lost one may not have got so far.
+    assert HOSTS - len(told) <= done["counts"]["lost"]
 
 
 def test_a_stopped_worker_hands_on_what_it_has_not_begun(lab: Instance) -> None:

@@ -18,10 +18,12 @@ from tests.remote.test_connect import keys_of, said, target_of, until
 
 from quarterdeck.core.errors import BadInput
 from quarterdeck.remote import loop
+from quarterdeck.remote.becoming import Beginning
 from quarterdeck.remote.errors import BecomeRefused, Lost
 from quarterdeck.remote.pool import Pool
 from quarterdeck.remote.running import Exit, Result, result_of, run
 from quarterdeck.remote.scripts import Command
+from quarterdeck.remote.sessions import Session
 from quarterdeck.remote.target import Become, Patience
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("remote")]
@@ -198,6 +200,32 @@ def test_a_command_that_is_given_up_is_gone_with_its_children(host: SshHost) -> 
     for file in asyncio.run(story()):
         child = Path(f"{file}.child")
         wait_until(lambda f=file, c=child: not _alive(f) and not _alive(c), f"{file.name} to be gone", 20)  # type: ignore[misc]
+
+
+def test_a_command_that_is_given_up_before_its_process_is_known_is_gone(
+    host: SshHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.home.chmod(0o777)
+    file = host.home / "pid-early"
+    told = Beginning.pid
+
+    async def late(self: Beginning, session: Session, seconds: float) -> int | None:
+        await until(lambda: file.exists() and bool(file.read_text().strip()))
+        await asyncio.sleep(0.3)
+        return await told(self, session, seconds)
+
+    monkeypatch.setattr(Beginning, "pid", late)
+
+    async def story() -> None:
+        async with Pool() as pool, pool.lease(target_of(host), keys_of(host)) as connection:
+            task = asyncio.create_task(result_of(run(connection, Command(f"echo $$ > {file}; sleep 600"))))
+            await until(lambda: file.exists() and bool(file.read_text().strip()))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(story())
+    wait_until(lambda: not _alive(file), "it to be gone")
 
 
 def test_all_commands_of_one_connection_can_be_given_up_at_once(host: SshHost) -> None:

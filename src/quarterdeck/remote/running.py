@@ -20,6 +20,8 @@ from quarterdeck.remote.sessions import Chunk, Session, Stream, lost, open_sessi
 from quarterdeck.remote.target import Become, Patience
 
 _KILL_SECONDS = 30
+# How long one who is cancelled waits for the process id of what has just begun.
+_TOLD_SECONDS = 5
 # A terminal that passes bytes on as they are.
 _RAW = {asyncssh.PTY_ECHO: 0, asyncssh.PTY_OPOST: 0, asyncssh.PTY_ICANON: 1}
 
@@ -79,7 +81,7 @@ async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
     beginning = Beginning(this.become)
     session = await _open(this, beginning)
     try:
-        this.pid = await beginning.pid(session, this.patience.become)
+        await _learn_pid(this, beginning, session)
         _send_stdin(session, this.command, beginning.needs_terminal)
         for chunk in beginning.before:
             if (allowed := this.meter.allowed(chunk)) is not None:
@@ -100,6 +102,17 @@ async def _parts(this: _Run) -> AsyncGenerator[Chunk | Exit, None]:
     finally:
         if session.channel is not None:
             session.channel.close()
+
+
+async def _learn_pid(this: _Run, beginning: Beginning, session: Session) -> None:
+    """Learn the process id. Who is cancelled just then learns it all the same: without it nothing can be ended."""
+    told = asyncio.create_task(beginning.pid(session, this.patience.become))
+    try:
+        this.pid = await asyncio.shield(told)
+    except asyncio.CancelledError:
+        with suppress(RemoteError, TimeoutError):
+            this.pid = await asyncio.wait_for(told, _TOLD_SECONDS)
+        raise
 
 
 async def _open(this: _Run, beginning: Beginning) -> Session:
