@@ -76,6 +76,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("QD_TESTS") == "records":
         config.hook.pytest_deselected(items=[item for item in items if not _touches_records(item)])
         items[:] = [item for item in items if _touches_records(item)]
+    else:
+        # Threads share SQLite's database in memory, and its locks.
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("postgresql")])
+        items[:] = [item for item in items if not item.get_closest_marker("postgresql")]
     for item in items:
         _keep_together(item)
     _longest_first(items)

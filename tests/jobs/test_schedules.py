@@ -98,7 +98,7 @@ def test_of_two_that_saw_it_due_one_starts_it(at: Clock) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="threads share SQLite's database in memory, and its locks")
+@pytest.mark.postgresql
 def test_of_many_at_once_one_starts_it(at: Clock) -> None:
     saved()
     at(10)
